@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// BTF (include/uapi/linux/btf.h, Documentation/bpf/btf.rst), base and split. Owns its bytes; indexes names once.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "dumptools/symbols/symbol_table.h"
+#include "dumptools/types/type_db.h"
+#include "hmem/base/byte_reader.h"
+#include "hmem/base/virt_reader.h"
+
+namespace hmem::types {
+
+class Btf final : public TypeDb {
+ public:
+  // `base`: the kernel's BTF when `bytes` is a module's (split BTF: ids and string offsets continue after the base's);
+  // must outlive the result. Byte order comes from the magic. `word_bytes` sizes pointers. kCorrupt names the offset. At most 4 Mi types, 64 MiB.
+  static Result<std::unique_ptr<Btf>> Parse(std::vector<std::byte> bytes, int word_bytes, const Btf* base = nullptr);
+  // __start_BTF..__stop_BTF of the crashed kernel.
+  static Result<std::unique_ptr<Btf>> FromKernel(const VirtReader& memory, const symbols::SymbolTable& symbols);
+
+  Result<TypeId> Find(std::string_view name) const override;
+  Result<TypeInfo> Describe(TypeId id) const override;
+  Result<int64_t> Enumerator(std::string_view name) const override;
+  size_t type_count() const { return offsets_.size(); }  // own types, without the base's
+
+ private:
+  Btf() = default;
+
+  const Btf* base_ = nullptr;
+  std::vector<std::byte> bytes_;
+  Endian endian_ = Endian::kLittle;
+  int word_bytes_ = 8;
+  uint64_t types_start_ = 0, strings_start_ = 0, strings_bytes_ = 0;
+  TypeId first_id_ = 1;
+  uint32_t first_string_ = 0;
+  std::vector<uint32_t> offsets_;                                   // of type first_id_ + i
+  std::unordered_multimap<std::string_view, TypeId> by_name_;
+};
+
+}  // namespace hmem::types

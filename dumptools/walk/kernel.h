@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The crashed kernel, opened: everything the walkers read through. Pieces that a dump lacks are absent with their error,
+// and each walker says which piece it missed; nothing here prints or judges.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arch/arch.h"
+#include "dumptools/symbols/symbol_table.h"
+#include "dumptools/types/btf.h"
+#include "dumptools/unwind/unwinder.h"
+#include "hmem/base/findings.h"
+#include "hmem/base/result.h"
+#include "hmem/source/memory_source.h"
+#include "hmem/space/address_space.h"
+#include "hmem/space/vmcoreinfo.h"
+
+namespace hmem::walk {
+
+struct OpenOptions {
+  bool modules = true;  // module symbols, BTF and ORC too
+};
+
+class Kernel {
+ public:
+  // Order: VMCOREINFO, translation, kallsyms, BTF, modules, ORC. Fails only when the memory cannot be addressed at all
+  // (no VMCOREINFO, no translation); later pieces that fail become findings. `source` must outlive it.
+  static Result<std::unique_ptr<Kernel>> Open(const source::MemorySource& source, const OpenOptions& options = {});
+
+  const source::MemorySource& source() const { return *source_; }
+  const arch::Arch& arch() const { return *arch_; }
+  const space::Vmcoreinfo& vmcoreinfo() const { return vmcoreinfo_; }
+  const space::AddressSpace& memory() const { return *memory_; }
+  const symbols::SymbolTable& symbols() const { return symbols_; }
+  // kMissingDebugInfo when the dump has no usable BTF.
+  Result<const types::TypeDb*> types() const;
+  // Split BTF of a module, nullptr when it has none.
+  const types::TypeDb* module_types(std::string_view module) const;
+  // kUnsupported or kMissingDebugInfo when stacks cannot be unwound.
+  Result<const unwind::Unwinder*> unwinder() const;
+  const Findings& findings() const { return findings_; }
+
+  // Run-time address of a kernel symbol: VMCOREINFO first, kallsyms second. kMissingDebugInfo names it.
+  Result<VirtAddr> SymbolAddress(std::string_view name) const;
+  // Address of a per-CPU variable on `cpu`. kMissingDebugInfo, kNotMapped.
+  Result<VirtAddr> PerCpu(std::string_view symbol, uint32_t cpu) const;
+  Result<VirtAddr> PerCpuPointer(VirtAddr per_cpu_pointer, uint32_t cpu) const;
+
+  // Reads a member as an unsigned number; sign-extended for signed types. The error names structure, member and address.
+  Result<uint64_t> Member(VirtAddr object, std::string_view type_name, std::string_view path) const;
+  Result<VirtAddr> MemberPointer(VirtAddr object, std::string_view type_name, std::string_view path) const;
+  // A char array member up to its NUL.
+  Result<std::string> MemberText(VirtAddr object, std::string_view type_name, std::string_view path) const;
+
+ private:
+  Kernel() = default;
+  void LoadSymbols();
+  void LoadTypes();
+  void LoadModules();
+  void LoadUnwinder();
+
+  const source::MemorySource* source_ = nullptr;
+  const arch::Arch* arch_ = nullptr;
+  space::Vmcoreinfo vmcoreinfo_;
+  std::optional<space::AddressSpace> memory_;
+  symbols::SymbolTable symbols_;
+  std::unique_ptr<types::Btf> types_;
+  std::vector<std::pair<std::string, std::unique_ptr<types::Btf>>> module_types_;
+  std::unique_ptr<unwind::Unwinder> unwinder_;
+  std::optional<Error> types_error_, unwinder_error_;
+  mutable Findings findings_;
+};
+
+}  // namespace hmem::walk

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A crashed machine's memory, whatever it is kept in: /proc/vmcore, /dev/hmem, an ELF core, a kdump-compressed file, .hmem.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hmem/base/address.h"
+#include "hmem/base/endian.h"
+#include "hmem/base/findings.h"
+#include "hmem/base/phys_reader.h"
+#include "hmem/base/result.h"
+#include "hmem/format/elf_note.h"
+
+namespace hmem::source {
+
+using format::Note;
+
+// A PT_LOAD's claim about the direct mapping. A hint: page tables are the truth.
+struct VirtSegment {
+  VirtRange virt;
+  PhysAddr phys;
+};
+
+enum class PageFate {
+  kPresent,     // bytes are there (zero pages that were elided count)
+  kHole,        // not RAM
+  kExcluded,    // filtered out
+  kUnreadable,  // could not be read when the dump was made
+  kNotReached,  // the dump ended, or was cut, before it
+};
+
+// What a dump says of itself. Empty where the format has no room for it.
+struct DumpIdentity {
+  std::string dump_id;   // 32 hex digits
+  std::string crash_id;  // 32 hex digits
+  std::string tool;      // program and version that wrote it
+};
+
+class MemorySource : public PhysReader {
+ public:
+  ~MemorySource() override = default;
+
+  virtual std::string_view format() const = 0;  // "elf", "vmcore", "kdump", "hmem"
+  virtual const std::string& path() const = 0;
+  virtual uint16_t elf_machine() const = 0;  // EM_*
+  virtual int word_bytes() const = 0;
+  virtual Endian endian() const = 0;
+  virtual uint32_t page_bytes() const = 0;
+
+  // Ranges that were RAM of the old kernel: sorted, disjoint, page-aligned outwards.
+  virtual std::span<const PhysRange> ram() const = 0;
+  virtual std::span<const Note> notes() const = 0;
+  virtual std::span<const VirtSegment> virt_segments() const { return {}; }
+  virtual DumpIdentity identity() const { return {}; }
+
+  // The serialised FirstFailure message that travels in the dump; empty where there is none.
+  virtual std::span<const std::byte> first_failure() const { return {}; }
+
+  virtual PageFate FateOf(Pfn pfn) const = 0;
+
+  // True when nothing is missing that was not left out on purpose. What is missing is in findings().
+  virtual bool complete() const = 0;
+  // Met while opening. A reader that resynchronised, a segment that overlaps, a file that ends early.
+  virtual const Findings& findings() const = 0;
+
+  // Reads everything the dump holds and checks every digest there is; adds a finding for each thing wrong or missing,
+  // naming its place (file offset, pfn range). Fails only when the file itself cannot be read.
+  virtual Status Verify(Findings& findings) const = 0;
+};
+
+struct OpenOptions {
+  // Pages of /proc/vmcore mapped at a time; small enough for a 64 MiB capture kernel.
+  uint64_t map_window_bytes = 4 << 20;
+};
+
+// Opens whatever is at `path`, by content. Three answers when it cannot: kUnsupported ("not mine": no format knows the
+// bytes; or known and not handled, which names the format and the feature), kCorrupt or kTruncated ("mine but broken"),
+// kIo.
+Result<std::unique_ptr<MemorySource>> Open(const std::string& path, const OpenOptions& options = {});
+
+}  // namespace hmem::source
