@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One CPU family as run-time data. Any host opens a dump of any CPU; a hook that is absent means "not supported for this
-// architecture", never a guess. Adding a CPU adds the folder arch/<cpu>/ with one `const Arch& <Cpu>Arch()`; the build
-// finds it by the folder's name.
+// One CPU family as run-time data. Any host opens a dump of any CPU; a hook that is absent means
+// "not supported for this architecture", never a guess. Adding a CPU adds the folder arch/<cpu>/
+// with one `const Arch& <Cpu>Arch()`; the build finds it by the folder's name.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@
 
 namespace hmem::arch {
 
-// A register inside elf_prstatus.pr_reg. On x86_64 and ppc32 the same offsets hold inside the kernel's struct pt_regs.
+// A register inside elf_prstatus.pr_reg. On x86_64 and ppc32 the same offsets hold inside the
+// kernel's struct pt_regs.
 struct Register {
   std::string_view name;  // "rip", "rsp", "r1", "nip"
   uint32_t offset;        // bytes from the start of pr_reg
@@ -34,11 +35,11 @@ struct PrstatusLayout {
 
 // What a page-table walk starts from. Found once per dump by the hook below.
 struct TranslationFacts {
-  PhysAddr root;                // top-level table
-  int levels = 0;               // 4 or 5 on x86_64, 2 on ppc32
-  uint64_t kernel_offset = 0;   // kaslr offset: run-time minus link-time address of kernel symbols
-  uint64_t phys_base = 0;       // x86_64: physical minus link address of the kernel image
-  uint64_t encryption_mask = 0; // bits of an entry that are not address (x86_64 sme_mask)
+  PhysAddr root;                 // top-level table
+  int levels = 0;                // 4 or 5 on x86_64, 2 on ppc32
+  uint64_t kernel_offset = 0;    // kaslr offset: run-time minus link-time address of kernel symbols
+  uint64_t phys_base = 0;        // x86_64: physical minus link address of the kernel image
+  uint64_t encryption_mask = 0;  // bits of an entry that are not address (x86_64 sme_mask)
 };
 
 struct Mapping {
@@ -46,16 +47,17 @@ struct Mapping {
   PhysAddr phys;   // of virt.start
 };
 
-// A number from VMCOREINFO by its whole key, e.g. "NUMBER(phys_base)", "SYMBOL(swapper_pg_dir)", "KERNELOFFSET".
-// nullopt when the key is absent.
+// A number from VMCOREINFO by its whole key, e.g. "NUMBER(phys_base)", "SYMBOL(swapper_pg_dir)",
+// "KERNELOFFSET". nullopt when the key is absent.
 using NumberLookup = std::function<std::optional<uint64_t>(std::string_view key)>;
 
 // Where the registers of a task that is not running lie, and how its stack is laid out.
 struct StackRules {
   // Member path in struct task_struct of the saved stack pointer ("thread.sp").
   std::string_view saved_sp_path;
-  // Name of the structure at the saved stack pointer and, in register-table names, its members that are saved registers.
-  // x86_64: struct inactive_task_frame {r15,r14,r13,r12,bx,bp,ret_addr}; after it the stack pointer is frame + sizeof.
+  // Name of the structure at the saved stack pointer and, in register-table names, its members that
+  // are saved registers. x86_64: struct inactive_task_frame {r15,r14,r13,r12,bx,bp,ret_addr}; after
+  // it the stack pointer is frame + sizeof.
   std::string_view switch_frame_struct;
   struct SavedRegister {
     std::string_view register_name;  // as in Arch::registers
@@ -66,9 +68,9 @@ struct StackRules {
 };
 
 struct Arch {
-  std::string_view name;   // "x86_64", "ppc32"
-  uint16_t elf_machine;    // EM_*
-  int word_bytes;          // 4 or 8
+  std::string_view name;  // "x86_64", "ppc32"
+  uint16_t elf_machine;   // EM_*
+  int word_bytes;         // 4 or 8
   Endian endian;
   PrstatusLayout prstatus;
   std::span<const Register> registers;
@@ -80,10 +82,13 @@ struct Arch {
   Result<TranslationFacts> (*translation_facts)(const NumberLookup& numbers);
 
   // Walks the kernel's page tables. Stateless; safe from several threads if `phys` is.
-  // kNotMapped: entry not present, the level is named. kExcluded/kTruncated: a table page is not in the dump.
-  Result<Mapping> (*translate)(const PhysReader& phys, const TranslationFacts& facts, VirtAddr addr);
+  // kNotMapped: entry not present, the level is named. kExcluded/kTruncated: a table page is not in
+  // the dump.
+  Result<Mapping> (*translate)(const PhysReader& phys, const TranslationFacts& facts,
+                               VirtAddr addr);
 
-  // Addresses that translate without tables (the kernel image, a fixed linear map). nullopt: use the tables.
+  // Addresses that translate without tables (the kernel image, a fixed linear map). nullopt: use
+  // the tables.
   std::optional<PhysAddr> (*fixed_translation)(const TranslationFacts& facts, VirtAddr addr);
 
   // Absent (nullptr): stacks of this architecture are not unwound.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The kernel's own symbol table out of its memory (kernel/kallsyms.c, scripts/kallsyms.c). Layout is decided by what decodes
-// `_stext` to the address that VMCOREINFO gives, never by the release number.
+// The kernel's own symbol table out of its memory (kernel/kallsyms.c, scripts/kallsyms.c). Layout
+// is decided by what decodes `_stext` to the address that VMCOREINFO gives, never by the release
+// number.
 #pragma once
 
 #include "dumptools/symbols/symbol_table.h"
@@ -13,7 +14,7 @@ namespace hmem::symbols {
 
 // Adds every symbol as module 0. kNotFound: VMCOREINFO has no kallsyms keys (kernels before 6.0).
 // kCorrupt: no layout yields `_stext`. At most 4 Mi symbols, 64 MiB of names.
-Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinfo, SymbolTable& table,
-                    Findings& findings);
+Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinfo,
+                    SymbolTable& table, Findings& findings);
 
 }  // namespace hmem::symbols

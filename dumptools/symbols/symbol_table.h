@@ -14,9 +14,10 @@
 namespace hmem::symbols {
 
 struct Symbol {
-  std::string_view name;    // lives as long as the table
+  std::string_view name;  // lives as long as the table
   VirtAddr address;
-  uint64_t size_bytes = 0;  // distance to the next symbol where the format has no size; capped at 64 KiB
+  // Distance to the next symbol where the format has no size; capped at 64 KiB.
+  uint64_t size_bytes = 0;
   char kind = '?';          // nm letter: 't', 'T', 'd', 'A', ...
   std::string_view module;  // empty: the kernel itself
 };
@@ -29,17 +30,20 @@ struct Located {
 // Fill with Add, then Seal once; lookups only after Seal.
 class SymbolTable {
  public:
-  // Index to pass to Add; 0 is the kernel. `text` ranges keep addresses behind a module's last symbol from resolving.
+  // Index to pass to Add; 0 is the kernel. `text` ranges keep addresses behind a module's last
+  // symbol from resolving.
   uint32_t AddModule(std::string_view name, std::vector<VirtRange> text);
-  void Add(uint32_t module, std::string_view name, VirtAddr address, uint64_t size_bytes, char kind);
+  void Add(uint32_t module, std::string_view name, VirtAddr address, uint64_t size_bytes,
+           char kind);
   void Seal();
 
   size_t size() const { return entries_.size(); }
   // The first by address of that name; in `module` alone when given ("" is the kernel).
-  std::optional<Symbol> Find(std::string_view name, std::optional<std::string_view> module = std::nullopt) const;
+  std::optional<Symbol> Find(std::string_view name,
+                             std::optional<std::string_view> module = std::nullopt) const;
   std::vector<Symbol> FindAll(std::string_view name) const;
-  // The nearest symbol at or below `address`, if the address is inside its size. Of several at one address a global,
-  // non-absolute, not "__pfx_"/"$x"-like name wins.
+  // The nearest symbol at or below `address`, if the address is inside its size. Of several at one
+  // address a global, non-absolute, not "__pfx_"/"$x"-like name wins.
   std::optional<Located> Locate(VirtAddr address) const;
   // All symbols in address order (for `sym --list`).
   Symbol At(size_t index) const;
@@ -56,8 +60,8 @@ class SymbolTable {
   Symbol ToSymbol(const Entry& entry) const;
 
   std::string names_;
-  std::vector<Entry> entries_;       // by address after Seal
-  std::vector<uint32_t> by_name_;    // indices into entries_, by name
+  std::vector<Entry> entries_;     // by address after Seal
+  std::vector<uint32_t> by_name_;  // indices into entries_, by name
   struct Module {
     std::string name;
     std::vector<VirtRange> text;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// BTF (include/uapi/linux/btf.h, Documentation/bpf/btf.rst), base and split. Owns its bytes; indexes names once.
+// BTF (include/uapi/linux/btf.h, Documentation/bpf/btf.rst), base and split. Owns its bytes;
+// indexes names once.
 #pragma once
 
 #include <cstddef>
@@ -17,11 +18,14 @@ namespace hmem::types {
 
 class Btf final : public TypeDb {
  public:
-  // `base`: the kernel's BTF when `bytes` is a module's (split BTF: ids and string offsets continue after the base's);
-  // must outlive the result. Byte order comes from the magic. `word_bytes` sizes pointers. kCorrupt names the offset. At most 4 Mi types, 64 MiB.
-  static Result<std::unique_ptr<Btf>> Parse(std::vector<std::byte> bytes, int word_bytes, const Btf* base = nullptr);
+  // `base`: the kernel's BTF when `bytes` is a module's (split BTF: ids and string offsets continue
+  // after the base's); must outlive the result. Byte order comes from the magic. `word_bytes` sizes
+  // pointers. kCorrupt names the offset. At most 4 Mi types, 64 MiB.
+  static Result<std::unique_ptr<Btf>> Parse(std::vector<std::byte> bytes, int word_bytes,
+                                            const Btf* base = nullptr);
   // __start_BTF..__stop_BTF of the crashed kernel.
-  static Result<std::unique_ptr<Btf>> FromKernel(const VirtReader& memory, const symbols::SymbolTable& symbols);
+  static Result<std::unique_ptr<Btf>> FromKernel(const VirtReader& memory,
+                                                 const symbols::SymbolTable& symbols);
 
   Result<TypeId> Find(std::string_view name) const override;
   Result<TypeInfo> Describe(TypeId id) const override;
@@ -38,7 +42,7 @@ class Btf final : public TypeDb {
   uint64_t types_start_ = 0, strings_start_ = 0, strings_bytes_ = 0;
   TypeId first_id_ = 1;
   uint32_t first_string_ = 0;
-  std::vector<uint32_t> offsets_;                                   // of type first_id_ + i
+  std::vector<uint32_t> offsets_;  // of type first_id_ + i
   std::unordered_multimap<std::string_view, TypeId> by_name_;
 };
 

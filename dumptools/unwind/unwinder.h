@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// From registers to frames. One interface; ORC is the first way (frame pointer and CFI are siblings to come).
+// From registers to frames. One interface; ORC is the first way (frame pointer and CFI are siblings
+// to come).
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,11 @@ namespace hmem::unwind {
 struct Frame {
   VirtAddr pc;
   VirtAddr sp;
-  // True: pc is where execution was (first frame, interrupted frame). False: a return address, look up pc - 1.
+  // True: pc is where execution was (first frame, interrupted frame). False: a return address, look
+  // up pc - 1.
   bool exact = false;
-  // True when this frame's registers came from a struct pt_regs that an exception or interrupt saved.
+  // True when this frame's registers came from a struct pt_regs that an exception or interrupt
+  // saved.
   bool interrupted = false;
   // False: guessed (stack scan), shown with '?'.
   bool reliable = true;
@@ -27,7 +30,8 @@ struct Frame {
 
 struct Stack {
   std::vector<Frame> frames;  // innermost first
-  // Why it ended: empty when at the outermost frame, else one sentence ("no ORC entry for 0xffffffffc0a01234").
+  // Why it ended: empty when at the outermost frame, else one sentence ("no ORC entry for
+  // 0xffffffffc0a01234").
   std::string end_reason;
   // The registers at user entry, if the stack ends in a system call or user-mode exception.
   bool ends_in_user = false;

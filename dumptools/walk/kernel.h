@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The crashed kernel, opened: everything the walkers read through. Pieces that a dump lacks are absent with their error,
-// and each walker says which piece it missed; nothing here prints or judges.
+// The crashed kernel, opened: everything the walkers read through. Pieces that a dump lacks are
+// absent with their error, and each walker says which piece it missed; nothing here prints or
+// judges.
 #pragma once
 
 #include <memory>
@@ -27,9 +28,11 @@ struct OpenOptions {
 
 class Kernel {
  public:
-  // Order: VMCOREINFO, translation, kallsyms, BTF, modules, ORC. Fails only when the memory cannot be addressed at all
-  // (no VMCOREINFO, no translation); later pieces that fail become findings. `source` must outlive it.
-  static Result<std::unique_ptr<Kernel>> Open(const source::MemorySource& source, const OpenOptions& options = {});
+  // Order: VMCOREINFO, translation, kallsyms, BTF, modules, ORC. Fails only when the memory cannot
+  // be addressed at all (no VMCOREINFO, no translation); later pieces that fail become findings.
+  // `source` must outlive it.
+  static Result<std::unique_ptr<Kernel>> Open(const source::MemorySource& source,
+                                              const OpenOptions& options = {});
 
   const source::MemorySource& source() const { return *source_; }
   const arch::Arch& arch() const { return *arch_; }
@@ -44,17 +47,21 @@ class Kernel {
   Result<const unwind::Unwinder*> unwinder() const;
   const Findings& findings() const { return findings_; }
 
-  // Run-time address of a kernel symbol: VMCOREINFO first, kallsyms second. kMissingDebugInfo names it.
+  // Run-time address of a kernel symbol: VMCOREINFO first, kallsyms second. kMissingDebugInfo names
+  // it.
   Result<VirtAddr> SymbolAddress(std::string_view name) const;
   // Address of a per-CPU variable on `cpu`. kMissingDebugInfo, kNotMapped.
   Result<VirtAddr> PerCpu(std::string_view symbol, uint32_t cpu) const;
   Result<VirtAddr> PerCpuPointer(VirtAddr per_cpu_pointer, uint32_t cpu) const;
 
-  // Reads a member as an unsigned number; sign-extended for signed types. The error names structure, member and address.
+  // Reads a member as an unsigned number; sign-extended for signed types. The error names
+  // structure, member and address.
   Result<uint64_t> Member(VirtAddr object, std::string_view type_name, std::string_view path) const;
-  Result<VirtAddr> MemberPointer(VirtAddr object, std::string_view type_name, std::string_view path) const;
+  Result<VirtAddr> MemberPointer(VirtAddr object, std::string_view type_name,
+                                 std::string_view path) const;
   // A char array member up to its NUL.
-  Result<std::string> MemberText(VirtAddr object, std::string_view type_name, std::string_view path) const;
+  Result<std::string> MemberText(VirtAddr object, std::string_view type_name,
+                                 std::string_view path) const;
 
  private:
   Kernel() = default;

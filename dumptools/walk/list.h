@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// struct list_head, walked so that a looped, cut or garbage list ends with what was read and a finding.
+// struct list_head, walked so that a looped, cut or garbage list ends with what was read and a
+// finding.
 #pragma once
 
 #include <functional>
@@ -11,10 +12,11 @@
 
 namespace hmem::walk {
 
-// Calls `visit` with the address of each list_head behind `head` until it returns false, the list is back at its head,
-// `max_entries` were seen, a pointer was seen before (Brent's cycle detection) or cannot be read. The last three add a
-// finding named `what`. Returns how many were visited.
-size_t ForEachListEntry(const VirtReader& memory, VirtAddr head, size_t max_entries, std::string_view what,
-                        Findings& findings, const std::function<bool(VirtAddr entry)>& visit);
+// Calls `visit` with the address of each list_head behind `head` until it returns false, the list
+// is back at its head, `max_entries` were seen, a pointer was seen before (Brent's cycle detection)
+// or cannot be read. The last three add a finding named `what`. Returns how many were visited.
+size_t ForEachListEntry(const VirtReader& memory, VirtAddr head, size_t max_entries,
+                        std::string_view what, Findings& findings,
+                        const std::function<bool(VirtAddr entry)>& visit);
 
 }  // namespace hmem::walk

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The kernel log ring (kernel/printk/printk_ringbuffer.[ch], 5.10+), read through VMCOREINFO offsets alone: works without
-// symbols and types.
+// The kernel log ring (kernel/printk/printk_ringbuffer.[ch], 5.10+), read through VMCOREINFO
+// offsets alone: works without symbols and types.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,17 @@ namespace hmem::walk {
 
 struct LogRecord {
   uint64_t sequence = 0;
-  uint64_t time_ns = 0;      // local_clock() since boot
-  uint32_t caller_id = 0;    // top bit: CPU number, else thread id; 0: not recorded
-  uint8_t level = 0;         // 0 emerg ... 7 debug
+  uint64_t time_ns = 0;    // local_clock() since boot
+  uint32_t caller_id = 0;  // top bit: CPU number, else thread id; 0: not recorded
+  uint8_t level = 0;       // 0 emerg ... 7 debug
   uint8_t facility = 0;
-  std::string text;          // may hold newlines; not NUL-terminated in the ring
+  std::string text;  // may hold newlines; not NUL-terminated in the ring
 };
 
-// Oldest first. A record that wraps the data ring is read whole. Descriptors that were being written are skipped with a
-// finding. kNotFound: VMCOREINFO has no `prb` (kernels before 5.10). At most 1 Mi records, 64 MiB.
-Result<std::vector<LogRecord>> ReadLog(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinfo, Findings& findings);
+// Oldest first. A record that wraps the data ring is read whole. Descriptors that were being
+// written are skipped with a finding. kNotFound: VMCOREINFO has no `prb` (kernels before 5.10). At
+// most 1 Mi records, 64 MiB.
+Result<std::vector<LogRecord>> ReadLog(const VirtReader& memory,
+                                       const space::Vmcoreinfo& vmcoreinfo, Findings& findings);
 
 }  // namespace hmem::walk

@@ -13,24 +13,25 @@
 namespace hmem::walk {
 
 struct Task {
-  VirtAddr address;          // struct task_struct
-  int32_t pid = 0;           // thread id
-  int32_t tgid = 0;          // process id
-  int32_t parent_tgid = 0;   // real_parent's tgid
+  VirtAddr address;         // struct task_struct
+  int32_t pid = 0;          // thread id
+  int32_t tgid = 0;         // process id
+  int32_t parent_tgid = 0;  // real_parent's tgid
   std::string comm;
-  uint64_t state = 0;        // __state (5.14+) or state
-  char state_letter = '?';   // R S D T t X Z P I, as /proc/PID/stat shows it (fs/proc/array.c)
+  uint64_t state = 0;          // __state (5.14+) or state
+  char state_letter = '?';     // R S D T t X Z P I, as /proc/PID/stat shows it (fs/proc/array.c)
   bool kernel_thread = false;  // mm == NULL
   uint32_t cpu = 0;
-  bool on_cpu = false;       // was running when the machine stopped
+  bool on_cpu = false;         // was running when the machine stopped
   uint64_t start_time_ns = 0;  // since boot
-  VirtAddr stack;            // lowest address of the kernel stack
+  VirtAddr stack;              // lowest address of the kernel stack
   VirtAddr mm;
-  uint64_t rss_pages = 0;    // 0 for kernel threads
+  uint64_t rss_pages = 0;  // 0 for kernel threads
 };
 
-// Threads by thread-group walk from init_task; sorted by tgid, then pid. The idle tasks (pid 0) come first when asked for.
-// A damaged list yields what could be read and findings. At most 4 Mi tasks.
+// Threads by thread-group walk from init_task; sorted by tgid, then pid. The idle tasks (pid 0)
+// come first when asked for. A damaged list yields what could be read and findings. At most 4 Mi
+// tasks.
 Result<std::vector<Task>> ReadTasks(const Kernel& kernel, bool with_idle, Findings& findings);
 Result<Task> ReadTask(const Kernel& kernel, VirtAddr task_struct);
 

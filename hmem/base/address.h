@@ -21,8 +21,9 @@ struct Address {
 };
 
 using PhysAddr = Address<struct PhysTag>;  // of the crashed machine, bytes
-using VirtAddr = Address<struct VirtTag>;  // of the crashed kernel, bytes; zero-extended on 32-bit targets
-using Pfn = Address<struct PfnTag>;        // physical address / page size
+using VirtAddr =
+    Address<struct VirtTag>;  // of the crashed kernel, bytes; zero-extended on 32-bit targets
+using Pfn = Address<struct PfnTag>;  // physical address / page size
 
 template <typename A>
 struct Range {

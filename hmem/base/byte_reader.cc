@@ -8,9 +8,8 @@
 namespace hmem {
 
 Error ByteReader::Short(uint64_t wanted) const {
-  return Error(ErrorCode::kTruncated,
-               fmt::format("{}: offset {:#x}: {} bytes wanted, {} left", what_, base_ + offset_,
-                           wanted, remaining()));
+  return Error(ErrorCode::kTruncated, fmt::format("{}: offset {:#x}: {} bytes wanted, {} left",
+                                                  what_, base_ + offset_, wanted, remaining()));
 }
 
 Result<std::span<const std::byte>> ByteReader::Bytes(uint64_t n) {

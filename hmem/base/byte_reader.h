@@ -13,10 +13,12 @@
 
 namespace hmem {
 
-// A view: `bytes` must outlive the reader. kTruncated when a read goes past the end; the position then stays.
+// A view: `bytes` must outlive the reader. kTruncated when a read goes past the end; the position
+// then stays.
 class ByteReader {
  public:
-  // `what` names the structure in errors; `base` is added to offsets in errors (where `bytes` starts in its file).
+  // `what` names the structure in errors; `base` is added to offsets in errors (where `bytes`
+  // starts in its file).
   ByteReader(std::span<const std::byte> bytes, Endian endian, std::string what, uint64_t base = 0)
       : bytes_(bytes), endian_(endian), what_(std::move(what)), base_(base) {}
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Loads and stores with a stated byte order; the host's order never matters. Pointers need no alignment.
+// Loads and stores with a stated byte order; the host's order never matters. Pointers need no
+// alignment.
 #pragma once
 
 #include <bit>
@@ -19,7 +20,8 @@ constexpr T SwapBytes(T v) {
   if constexpr (sizeof(T) == 8) return static_cast<T>(__builtin_bswap64(static_cast<uint64_t>(v)));
 }
 
-constexpr Endian kHostEndian = std::endian::native == std::endian::little ? Endian::kLittle : Endian::kBig;
+constexpr Endian kHostEndian =
+    std::endian::native == std::endian::little ? Endian::kLittle : Endian::kBig;
 
 // The caller guarantees sizeof(T) readable bytes at p; from a dump, go through ByteReader instead.
 template <typename T>

@@ -34,9 +34,10 @@ std::string_view ErrorCodeName(ErrorCode code) {
 }
 
 Error Error::FromErrno(std::string_view what, int errno_value) {
-  Error error(ErrorCode::kIo, fmt::format("{}: {}", what, strerrordesc_np(errno_value)
-                                                              ? strerrordesc_np(errno_value)
-                                                              : "unknown error"));
+  Error error(
+      ErrorCode::kIo,
+      fmt::format("{}: {}", what,
+                  strerrordesc_np(errno_value) ? strerrordesc_np(errno_value) : "unknown error"));
   error.errno_value_ = errno_value;
   return error;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What went wrong, as a value: a code that programs branch on, a text that people read, and the places it passed through.
+// What went wrong, as a value: a code that programs branch on, a text that people read, and the
+// places it passed through.
 #pragma once
 
 #include <string>

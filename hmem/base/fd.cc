@@ -45,7 +45,8 @@ Result<UniqueFd> OpenFile(const std::string& path, int flags, unsigned mode) {
 Result<size_t> PreadSome(int fd, std::span<std::byte> out, uint64_t offset, std::string_view path) {
   size_t done = 0;
   while (done < out.size()) {
-    ssize_t n = ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    ssize_t n =
+        ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return FailErrno(fmt::format("{}: offset {:#x}: read", path, offset + done), errno);
     if (n == 0) break;
@@ -83,8 +84,10 @@ Result<std::vector<std::byte>> ReadFile(const std::string& path, size_t max_byte
     size_t old = bytes.size();
     bytes.resize(old + kStep);
     ssize_t n = ::read(fd.get(), bytes.data() + old, kStep);
-    if (n < 0 && errno == EINTR) n = 0;
-    else if (n < 0) return FailErrno(fmt::format("{}: read", path), errno);
+    if (n < 0 && errno == EINTR)
+      n = 0;
+    else if (n < 0)
+      return FailErrno(fmt::format("{}: read", path), errno);
     else if (n == 0) {
       bytes.resize(old);
       return bytes;

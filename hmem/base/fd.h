@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Owners of file descriptors and mappings, and whole-buffer I/O with EINTR and short transfers handled.
+// Owners of file descriptors and mappings, and whole-buffer I/O with EINTR and short transfers
+// handled.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +37,8 @@ class UniqueFd {
 // open(2) with O_CLOEXEC added. kIo with errno and path.
 Result<UniqueFd> OpenFile(const std::string& path, int flags, unsigned mode = 0);
 
-// Reads up to out.size() bytes at `offset`; returns how many (less only at the end of the file). kIo.
+// Reads up to out.size() bytes at `offset`; returns how many (less only at the end of the file).
+// kIo.
 Result<size_t> PreadSome(int fd, std::span<std::byte> out, uint64_t offset, std::string_view path);
 // Writes all of it or fails. kIo (ENOSPC is in errno_value).
 Status WriteAll(int fd, std::span<const std::byte> bytes, std::string_view path);

@@ -48,8 +48,10 @@ void Findings::Merge(const Findings& other) {
     auto it = std::find_if(findings_.begin(), findings_.end(),
                            [&](const Finding& f) { return f.id == theirs.id; });
     if (it == findings_.end()) {
-      if (findings_.size() < kMaxKinds) findings_.push_back(theirs);
-      else ++dropped_;
+      if (findings_.size() < kMaxKinds)
+        findings_.push_back(theirs);
+      else
+        ++dropped_;
       continue;
     }
     it->count += theirs.count;

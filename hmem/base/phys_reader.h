@@ -14,7 +14,8 @@ class PhysReader {
  public:
   virtual ~PhysReader() = default;
   // Fills all of `out` or fails; `out` may cross pages and segments.
-  // kNotFound: a hole, no RAM there. kExcluded: filtered out. kTruncated: the dump was cut before it. kIo: could not be read.
+  // kNotFound: a hole, no RAM there. kExcluded: filtered out. kTruncated: the dump was cut before
+  // it. kIo: could not be read.
   virtual Status Read(PhysAddr addr, std::span<std::byte> out) const = 0;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Result<T> is std::expected<T, Error>. This library version has no monadic members, so two macros propagate.
+// Result<T> is std::expected<T, Error>. This library version has no monadic members, so two macros
+// propagate.
 #pragma once
 
 #include <expected>
@@ -35,11 +36,11 @@ Result<T> Within(std::string_view place, Result<T> result) {
 #define HMEM_CONCAT(a, b) HMEM_CONCAT_INNER(a, b)
 
 // HMEM_TRY(status_or_result);  returns the error to the caller.
-#define HMEM_TRY(expr)                                                                 \
-  do {                                                                                 \
-    auto hmem_try_result = (expr);                                                     \
-    if (!hmem_try_result)                                                              \
-      return std::unexpected<::hmem::Error>(std::move(hmem_try_result).error());       \
+#define HMEM_TRY(expr)                                                           \
+  do {                                                                           \
+    auto hmem_try_result = (expr);                                               \
+    if (!hmem_try_result)                                                        \
+      return std::unexpected<::hmem::Error>(std::move(hmem_try_result).error()); \
   } while (false)
 
 // HMEM_ASSIGN(auto x, Foo());  or  HMEM_ASSIGN(member_, Foo());

@@ -55,7 +55,8 @@ Result<uint64_t> VirtReader::Unsigned(VirtAddr addr, uint64_t size_bytes) const 
 }
 
 Result<std::string> VirtReader::Text(VirtAddr addr, size_t max_bytes) const {
-  constexpr uint64_t kStep = 256;  // divides every page size: a step never crosses into a page that may be missing
+  constexpr uint64_t kStep =
+      256;  // divides every page size: a step never crosses into a page that may be missing
   std::string text;
   while (text.size() < max_bytes) {
     std::array<std::byte, kStep> buffer;
@@ -67,7 +68,8 @@ Result<std::string> VirtReader::Text(VirtAddr addr, size_t max_bytes) const {
       return text;
     }
     auto nul = std::find(chunk.begin(), chunk.end(), std::byte{0});
-    text.append(reinterpret_cast<const char*>(chunk.data()), static_cast<size_t>(nul - chunk.begin()));
+    text.append(reinterpret_cast<const char*>(chunk.data()),
+                static_cast<size_t>(nul - chunk.begin()));
     if (nul != chunk.end()) return text;
   }
   return text;

@@ -16,7 +16,8 @@ namespace hmem {
 class VirtReader {
  public:
   virtual ~VirtReader() = default;
-  // Fills all of `out` or fails; may cross pages. kNotMapped, kNotFound, kExcluded, kTruncated, kIo; the error names the address.
+  // Fills all of `out` or fails; may cross pages. kNotMapped, kNotFound, kExcluded, kTruncated,
+  // kIo; the error names the address.
   virtual Status Read(VirtAddr addr, std::span<std::byte> out) const = 0;
   virtual Endian endian() const = 0;
   virtual int word_bytes() const = 0;  // 4 or 8
@@ -31,8 +32,8 @@ class VirtReader {
   Result<VirtAddr> Pointer(VirtAddr addr) const;
   // Integer of 1, 2, 4 or 8 bytes, zero-extended. kInvalidArgument for other sizes.
   Result<uint64_t> Unsigned(VirtAddr addr, uint64_t size_bytes) const;
-  // NUL-terminated text of at most max_bytes; cut there (no error) when there is no NUL. A page that cannot be read ends
-  // it as an error only when nothing was read.
+  // NUL-terminated text of at most max_bytes; cut there (no error) when there is no NUL. A page
+  // that cannot be read ends it as an error only when nothing was read.
   Result<std::string> Text(VirtAddr addr, size_t max_bytes) const;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Packing and unpacking of one block. hmem/codec/<name>_codec.cc defines `const Codec& <Name>Codec()`; the build finds it
-// by the file's name. Thread-safe: no state between calls.
+// Packing and unpacking of one block. hmem/codec/<name>_codec.cc defines `const Codec&
+// <Name>Codec()`; the build finds it by the file's name. Thread-safe: no state between calls.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,8 @@ struct Codec {
   // Packs all of `raw` into `out`; returns the packed size. kLimit when `out` is too small.
   Result<size_t> (*pack)(std::span<const std::byte> raw, std::span<std::byte> out, int level);
 
-  // Unpacks all of `packed`, which must yield exactly out.size() bytes. kCorrupt otherwise, never an overrun.
+  // Unpacks all of `packed`, which must yield exactly out.size() bytes. kCorrupt otherwise, never
+  // an overrun.
   Status (*unpack)(std::span<const std::byte> packed, std::span<std::byte> out);
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// ELF notes (System V ABI, "Note Section"; include/uapi/linux/elf.h): namesz, descsz, type, then name and desc padded to 4.
+// ELF notes (System V ABI, "Note Section"; include/uapi/linux/elf.h): namesz, descsz, type, then
+// name and desc padded to 4.
 #pragma once
 
 #include <cstddef>
@@ -20,9 +21,11 @@ struct Note {
   std::vector<std::byte> desc;
 };
 
-// A note stream (a PT_NOTE, or the crash_notes buffer of one CPU); stops at an all-zero header, which is how the kernel
-// ends a buffer. kTruncated/kCorrupt name the offset (plus `base`). At most 4096 notes and 64 MiB.
-Result<std::vector<Note>> ParseNotes(std::span<const std::byte> bytes, Endian endian, uint64_t base = 0);
+// A note stream (a PT_NOTE, or the crash_notes buffer of one CPU); stops at an all-zero header,
+// which is how the kernel ends a buffer. kTruncated/kCorrupt name the offset (plus `base`). At most
+// 4096 notes and 64 MiB.
+Result<std::vector<Note>> ParseNotes(std::span<const std::byte> bytes, Endian endian,
+                                     uint64_t base = 0);
 
 // The opposite: the bytes of `notes` as one PT_NOTE.
 std::vector<std::byte> SerializeNotes(std::span<const Note> notes, Endian endian);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A crashed machine's memory, whatever it is kept in: /proc/vmcore, /dev/hmem, an ELF core, a kdump-compressed file, .hmem.
+// A crashed machine's memory, whatever it is kept in: /proc/vmcore, /dev/hmem, an ELF core, a
+// kdump-compressed file, .hmem.
 #pragma once
 
 #include <cstdint>
@@ -64,13 +65,16 @@ class MemorySource : public PhysReader {
 
   virtual PageFate FateOf(Pfn pfn) const = 0;
 
-  // True when nothing is missing that was not left out on purpose. What is missing is in findings().
+  // True when nothing is missing that was not left out on purpose. What is missing is in
+  // findings().
   virtual bool complete() const = 0;
-  // Met while opening. A reader that resynchronised, a segment that overlaps, a file that ends early.
+  // Met while opening. A reader that resynchronised, a segment that overlaps, a file that ends
+  // early.
   virtual const Findings& findings() const = 0;
 
-  // Reads everything the dump holds and checks every digest there is; adds a finding for each thing wrong or missing,
-  // naming its place (file offset, pfn range). Fails only when the file itself cannot be read.
+  // Reads everything the dump holds and checks every digest there is; adds a finding for each thing
+  // wrong or missing, naming its place (file offset, pfn range). Fails only when the file itself
+  // cannot be read.
   virtual Status Verify(Findings& findings) const = 0;
 };
 
@@ -79,9 +83,10 @@ struct OpenOptions {
   uint64_t map_window_bytes = 4 << 20;
 };
 
-// Opens whatever is at `path`, by content. Three answers when it cannot: kUnsupported ("not mine": no format knows the
-// bytes; or known and not handled, which names the format and the feature), kCorrupt or kTruncated ("mine but broken"),
-// kIo.
-Result<std::unique_ptr<MemorySource>> Open(const std::string& path, const OpenOptions& options = {});
+// Opens whatever is at `path`, by content. Three answers when it cannot: kUnsupported ("not mine":
+// no format knows the bytes; or known and not handled, which names the format and the feature),
+// kCorrupt or kTruncated ("mine but broken"), kIo.
+Result<std::unique_ptr<MemorySource>> Open(const std::string& path,
+                                           const OpenOptions& options = {});
 
 }  // namespace hmem::source

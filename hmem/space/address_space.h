@@ -20,9 +20,10 @@ namespace hmem::space {
 // `source` and `arch` must outlive it. Not thread-safe: translations are cached (fixed size).
 class AddressSpace final : public VirtReader {
  public:
-  // Finds the page tables through VMCOREINFO and checks them on an address that must map (the VMCOREINFO symbol
-  // init_uts_ns reads back OSRELEASE); where that fails, PT_LOAD hints serve alone and a finding says so.
-  // kUnsupported: the architecture translates nothing. kCorrupt: neither way leads to OSRELEASE.
+  // Finds the page tables through VMCOREINFO and checks them on an address that must map (the
+  // VMCOREINFO symbol init_uts_ns reads back OSRELEASE); where that fails, PT_LOAD hints serve
+  // alone and a finding says so. kUnsupported: the architecture translates nothing. kCorrupt:
+  // neither way leads to OSRELEASE.
   static Result<AddressSpace> Create(const source::MemorySource& source, const arch::Arch& arch,
                                      const Vmcoreinfo& vmcoreinfo, Findings& findings);
 
@@ -35,7 +36,8 @@ class AddressSpace final : public VirtReader {
   uint64_t kaslr_offset() const { return facts_.kernel_offset; }
 
  private:
-  AddressSpace(const source::MemorySource& source, const arch::Arch& arch) : source_(&source), arch_(&arch) {}
+  AddressSpace(const source::MemorySource& source, const arch::Arch& arch)
+      : source_(&source), arch_(&arch) {}
 
   static constexpr size_t kCacheEntries = 256;
 

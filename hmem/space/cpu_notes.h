@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// NT_PRSTATUS notes decoded by the target's register table. The order of notes in the file is not the CPU number:
-// offline CPUs and those that did not answer the NMI are missing. The per-CPU truth is `crash_notes` (dumptools/walk/cpus).
+// NT_PRSTATUS notes decoded by the target's register table. The order of notes in the file is not
+// the CPU number: offline CPUs and those that did not answer the NMI are missing. The per-CPU truth
+// is `crash_notes` (dumptools/walk/cpus).
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,8 @@ struct CpuNote {
   RegisterSet registers;
 };
 
-// Registers out of `bytes`, which is pr_reg (or struct pt_regs). kTruncated when shorter than the table needs.
+// Registers out of `bytes`, which is pr_reg (or struct pt_regs). kTruncated when shorter than the
+// table needs.
 Result<RegisterSet> DecodeRegisters(const arch::Arch& arch, std::span<const std::byte> bytes);
 // One NT_PRSTATUS descriptor. kCorrupt: the size is not elf_prstatus of this architecture.
 Result<CpuNote> DecodePrstatus(const arch::Arch& arch, std::span<const std::byte> desc);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// VMCOREINFO: the crashed kernel's own KEY=VALUE description (kernel/crash_core.c, vmcore_info.c from 6.9).
+// VMCOREINFO: the crashed kernel's own KEY=VALUE description (kernel/crash_core.c, vmcore_info.c
+// from 6.9).
 #pragma once
 
 #include <cstdint>
@@ -17,16 +18,18 @@ namespace hmem::space {
 
 class Vmcoreinfo {
  public:
-  // From the text of the note. Lines without '=' and repeated keys become findings; at most 4096 keys of 256 bytes.
+  // From the text of the note. Lines without '=' and repeated keys become findings; at most 4096
+  // keys of 256 bytes.
   static Vmcoreinfo Parse(std::string_view text, Findings& findings);
   // From the notes of a source. kNotFound: the dump carries no such note.
   static Result<Vmcoreinfo> FromSource(const source::MemorySource& source, Findings& findings);
 
   std::optional<std::string_view> Text(std::string_view key) const;  // "OSRELEASE", "BUILD-ID"
-  // Any key whose value is a number. NUMBER, OFFSET, SIZE, LENGTH, PAGESIZE, CRASHTIME and pgtable_l5_enabled are decimal
-  // (negative ones sign-extended); SYMBOL, KERNELOFFSET, ADDRESS and sme_mask are hexadecimal. Hexadecimal with 0x is taken for any key.
+  // Any key whose value is a number. NUMBER, OFFSET, SIZE, LENGTH, PAGESIZE, CRASHTIME and
+  // pgtable_l5_enabled are decimal (negative ones sign-extended); SYMBOL, KERNELOFFSET, ADDRESS and
+  // sme_mask are hexadecimal. Hexadecimal with 0x is taken for any key.
   std::optional<uint64_t> Number(std::string_view key) const;
-  std::optional<VirtAddr> Symbol(std::string_view name) const;  // "SYMBOL(name)"
+  std::optional<VirtAddr> Symbol(std::string_view name) const;    // "SYMBOL(name)"
   std::optional<uint64_t> Offset(std::string_view member) const;  // "OFFSET(member)", bytes
   std::optional<uint64_t> Size(std::string_view type) const;      // "SIZE(type)", bytes
 
