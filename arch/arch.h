@@ -40,6 +40,7 @@ struct TranslationFacts {
   uint64_t kernel_offset = 0;    // kaslr offset: run-time minus link-time address of kernel symbols
   uint64_t phys_base = 0;        // x86_64: physical minus link address of the kernel image
   uint64_t encryption_mask = 0;  // bits of an entry that are not address (x86_64 sme_mask)
+  VirtRange fixed{};             // what fixed_translation covers
 };
 
 struct Mapping {
@@ -82,13 +83,13 @@ struct Arch {
   Result<TranslationFacts> (*translation_facts)(const NumberLookup& numbers);
 
   // Walks the kernel's page tables. Stateless; safe from several threads if `phys` is.
-  // kNotMapped: entry not present, the level is named. kExcluded/kTruncated: a table page is not in
-  // the dump.
+  // kNotMapped: entry not present, the level is named. kExcluded/kTruncated/kIo: a table page is
+  // not in the dump. kCorrupt: an entry that no kernel writes, or a table where there is no RAM.
   Result<Mapping> (*translate)(const PhysReader& phys, const TranslationFacts& facts,
                                VirtAddr addr);
 
-  // Addresses that translate without tables (the kernel image, a fixed linear map). nullopt: use
-  // the tables.
+  // Where the kernel lays its image (or lowmem) whatever the tables say: leads to the root, and
+  // serves where the tables are damaged. nullopt: outside facts.fixed.
   std::optional<PhysAddr> (*fixed_translation)(const TranslationFacts& facts, VirtAddr addr);
 
   // Absent (nullptr): stacks of this architecture are not unwound.
