@@ -5,7 +5,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "arch/arch.h"
 #include "hmem/base/address.h"
@@ -21,12 +23,14 @@ namespace hmem::space {
 class AddressSpace final : public VirtReader {
  public:
   // Finds the page tables through VMCOREINFO and checks them on an address that must map (the
-  // VMCOREINFO symbol init_uts_ns reads back OSRELEASE); where that fails, PT_LOAD hints serve
-  // alone and a finding says so. kUnsupported: the architecture translates nothing. kCorrupt:
-  // neither way leads to OSRELEASE.
+  // VMCOREINFO symbol init_uts_ns reads back OSRELEASE). Where that fails, the fixed mapping of the
+  // architecture and the PT_LOAD hints serve alone, and a finding says so.
+  // kUnsupported: the architecture translates nothing. kCorrupt: neither way leads to OSRELEASE.
   static Result<AddressSpace> Create(const source::MemorySource& source, const arch::Arch& arch,
                                      const Vmcoreinfo& vmcoreinfo, Findings& findings);
 
+  // The mapping that covers `addr`. Page tables first; where a table cannot be read (but not where
+  // it says "not present") the fixed mapping and the PT_LOAD hints.
   Result<arch::Mapping> Translate(VirtAddr addr) const;
   Status Read(VirtAddr addr, std::span<std::byte> out) const override;
   Endian endian() const override { return arch_->endian; }
@@ -34,18 +38,29 @@ class AddressSpace final : public VirtReader {
 
   const arch::TranslationFacts& facts() const { return facts_; }
   uint64_t kaslr_offset() const { return facts_.kernel_offset; }
+  // False: translations come from the fixed mapping and the PT_LOAD hints alone.
+  bool uses_page_tables() const { return have_tables_; }
 
  private:
+  enum class Check { kGood, kWrong, kUnknown };
+
   AddressSpace(const source::MemorySource& source, const arch::Arch& arch)
       : source_(&source), arch_(&arch) {}
 
-  static constexpr size_t kCacheEntries = 256;
+  Result<arch::Mapping> TranslateUncached(VirtAddr addr) const;
+  std::optional<arch::Mapping> TranslateWithoutTables(VirtAddr addr) const;
+  Check CheckRelease(const Vmcoreinfo& vmcoreinfo, std::string& reason) const;
+
+  // Direct-mapped, by page number: small pages by 4 KiB, everything larger by 2 MiB.
+  static constexpr size_t kSmallEntries = 256;
+  static constexpr size_t kLargeEntries = 64;
 
   const source::MemorySource* source_;
   const arch::Arch* arch_;
   arch::TranslationFacts facts_;
   bool have_tables_ = false;
-  mutable std::array<arch::Mapping, kCacheEntries> cache_{};
+  mutable std::array<arch::Mapping, kSmallEntries> small_{};
+  mutable std::array<arch::Mapping, kLargeEntries> large_{};
 };
 
 }  // namespace hmem::space

@@ -30,8 +30,8 @@ struct CpuNote {
   RegisterSet registers;
 };
 
-// Registers out of `bytes`, which is pr_reg (or struct pt_regs). kTruncated when shorter than the
-// table needs.
+// Registers out of `bytes`, which is pr_reg, or struct pt_regs: registers behind its end stay
+// unknown. kTruncated: not even the program counter and the stack pointer are inside.
 Result<RegisterSet> DecodeRegisters(const arch::Arch& arch, std::span<const std::byte> bytes);
 // One NT_PRSTATUS descriptor. kCorrupt: the size is not elf_prstatus of this architecture.
 Result<CpuNote> DecodePrstatus(const arch::Arch& arch, std::span<const std::byte> desc);

@@ -3,6 +3,7 @@
 // from 6.9).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -18,16 +19,19 @@ namespace hmem::space {
 
 class Vmcoreinfo {
  public:
-  // From the text of the note. Lines without '=' and repeated keys become findings; at most 4096
-  // keys of 256 bytes.
+  static constexpr size_t kMaxKeys = 4096;
+  static constexpr size_t kMaxLineBytes = 256;
+
+  // From the text of the note. Lines without '=', longer than kMaxLineBytes or beyond kMaxKeys, and
+  // keys repeated with another value (the first stays), become findings.
   static Vmcoreinfo Parse(std::string_view text, Findings& findings);
   // From the notes of a source. kNotFound: the dump carries no such note.
   static Result<Vmcoreinfo> FromSource(const source::MemorySource& source, Findings& findings);
 
   std::optional<std::string_view> Text(std::string_view key) const;  // "OSRELEASE", "BUILD-ID"
-  // Any key whose value is a number. NUMBER, OFFSET, SIZE, LENGTH, PAGESIZE, CRASHTIME and
-  // pgtable_l5_enabled are decimal (negative ones sign-extended); SYMBOL, KERNELOFFSET, ADDRESS and
-  // sme_mask are hexadecimal. Hexadecimal with 0x is taken for any key.
+  // Any key whose value is a number. SYMBOL, ADDRESS and KERNELOFFSET are hexadecimal (%lx), every
+  // other key decimal (%ld: negative ones sign-extended), except that 0x makes any value
+  // hexadecimal.
   std::optional<uint64_t> Number(std::string_view key) const;
   std::optional<VirtAddr> Symbol(std::string_view name) const;    // "SYMBOL(name)"
   std::optional<uint64_t> Offset(std::string_view member) const;  // "OFFSET(member)", bytes
