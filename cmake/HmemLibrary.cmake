@@ -53,6 +53,9 @@ function(hmem_unit_test name)
   set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 120)
 endfunction()
 
+if(HMEM_FUZZ)
+  add_custom_target(fuzzers)  # what `cmake --build --preset fuzz` builds
+endif()
 # hmem_fuzzer(NAME SOURCES ... DEPS ...): with HMEM_FUZZ a libFuzzer program; otherwise a replay of tests/fuzz/corpus/NAME
 # under plain ctest, label fuzz. The source defines LLVMFuzzerTestOneInput.
 function(hmem_fuzzer name)
@@ -60,6 +63,8 @@ function(hmem_fuzzer name)
   if(HMEM_FUZZ)
     add_executable(${name} ${ARG_SOURCES})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/fuzz)
+    add_dependencies(fuzzers ${name})
   else()
     add_executable(${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
     add_test(NAME fuzz.${name} COMMAND ${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
