@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Owners of file descriptors and mappings, and whole-buffer I/O with EINTR and short transfers
-// handled.
+// Owner of a file descriptor (of mappings: file_mapping.h), and whole-buffer I/O with EINTR and
+// short transfers handled.
 #pragma once
 
 #include <cstddef>

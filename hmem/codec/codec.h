@@ -12,10 +12,13 @@
 
 namespace hmem::codec {
 
+// Codec::hmem_id of a codec that .hmem does not use.
+inline constexpr uint8_t kNoHmemId = 0xff;
+
 struct Codec {
   std::string_view name;  // "lz4", "zstd", "zlib", "lzo", "snappy", "none"
 
-  // Number in .hmem block tables; 0 is "stored raw"; a codec that .hmem does not use has 0xff.
+  // Number in .hmem block tables; 0 is "stored raw"; a codec that .hmem does not use has kNoHmemId.
   uint8_t hmem_id;
 
   // Worst-case packed size of `raw_bytes`. nullptr: this build only unpacks.

@@ -14,6 +14,9 @@
 
 namespace hmem::format {
 
+inline constexpr size_t kMaxNotes = 4096;
+inline constexpr size_t kMaxNoteBytes = 64 << 20;
+
 // One note: {"CORE", NT_PRSTATUS}, {"VMCOREINFO", 0}, ...
 struct Note {
   std::string name;  // without the trailing NUL
@@ -23,9 +26,14 @@ struct Note {
 
 // A note stream (a PT_NOTE, or the crash_notes buffer of one CPU); stops at an all-zero header,
 // which is how the kernel ends a buffer. kTruncated/kCorrupt name the offset (plus `base`). At most
-// 4096 notes and 64 MiB.
+// kMaxNotes notes and kMaxNoteBytes.
 Result<std::vector<Note>> ParseNotes(std::span<const std::byte> bytes, Endian endian,
                                      uint64_t base = 0);
+
+// The same for a damaged stream: notes in front of the damage are added to `notes` whatever is
+// returned.
+Status AppendNotes(std::span<const std::byte> bytes, Endian endian, uint64_t base,
+                   std::vector<Note>& notes);
 
 // The opposite: the bytes of `notes` as one PT_NOTE.
 std::vector<std::byte> SerializeNotes(std::span<const Note> notes, Endian endian);

@@ -73,8 +73,8 @@ class MemorySource : public PhysReader {
   virtual const Findings& findings() const = 0;
 
   // Reads everything the dump holds and checks every digest there is; adds a finding for each thing
-  // wrong or missing, naming its place (file offset, pfn range). Fails only when the file itself
-  // cannot be read.
+  // wrong or missing, naming its place (file offset, pfn range); what findings() has is among them.
+  // Fails only when the file itself cannot be read.
   virtual Status Verify(Findings& findings) const = 0;
 };
 

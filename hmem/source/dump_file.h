@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The file a dump is in, read at any offset: regular files and block devices with pread and a small
+// cache for small reads, /proc/vmcore through mapped windows, because pread maps and unmaps every
+// page there and is some twenty times slower.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "hmem/base/result.h"
+
+namespace hmem::source {
+
+class DumpFile {
+ public:
+  enum class Access {
+    kPread,       // a file that shrinks while it is read is an error, not SIGBUS
+    kMapWindows,  // where mmap fails, pread
+  };
+
+  // kUnsupported: not a regular file or block device. kIo. Files of procfs are mapped, all else is
+  // read.
+  static Result<DumpFile> Open(const std::string& path, uint64_t map_window_bytes);
+  // With the access given, whatever file it is.
+  static Result<DumpFile> OpenAs(const std::string& path, Access access, uint64_t map_window_bytes);
+
+  DumpFile(DumpFile&&) noexcept;
+  DumpFile& operator=(DumpFile&&) noexcept;
+  ~DumpFile();
+
+  const std::string& path() const;
+  uint64_t size_bytes() const;  // when it was opened
+  // True for /proc/vmcore and other files made up by the kernel.
+  bool is_procfs() const;
+
+  // Reads up to out.size() bytes; fewer only where the file ends. kIo. Safe from several threads,
+  // as Read is.
+  Result<size_t> ReadSome(uint64_t offset, std::span<std::byte> out) const;
+  // Fills `out`. kTruncated: the file ends before.
+  Status Read(uint64_t offset, std::span<std::byte> out) const;
+
+ private:
+  struct State;
+  explicit DumpFile(std::unique_ptr<State> state);
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace hmem::source

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Finds the format of a file by its first bytes.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "hmem/source/dump_file.h"
+#include "hmem/source/source_format.h"
+
+namespace hmem::source {
+namespace {
+
+constexpr size_t kHeadBytes = 64 * 1024;
+constexpr size_t kShownBytes = 8;
+
+std::string KnownFormats() {
+  std::string names;
+  for (const SourceFormat* format : AllSourceFormats()) {
+    if (!names.empty()) names += ", ";
+    names += format->name;
+  }
+  return names;
+}
+
+std::string HexBytes(std::span<const std::byte> bytes) {
+  std::string text;
+  for (std::byte b : bytes)
+    text += fmt::format("{}{:02x}", text.empty() ? "" : " ", std::to_integer<int>(b));
+  return text;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<MemorySource>> Open(const std::string& path, const OpenOptions& options) {
+  std::vector<std::byte> head(kHeadBytes);
+  {
+    HMEM_ASSIGN(DumpFile file, DumpFile::Open(path, options.map_window_bytes));
+    HMEM_ASSIGN(size_t n, file.ReadSome(0, head));
+    head.resize(n);
+  }
+  if (head.empty())
+    return Fail(ErrorCode::kUnsupported, fmt::format("{}: an empty file, not a dump", path));
+  for (const SourceFormat* format : AllSourceFormats()) {
+    if (format->sniff(head)) return format->open(path, options);
+  }
+  return Fail(
+      ErrorCode::kUnsupported,
+      fmt::format("{}: not a dump of a known format ({}); it begins with {}", path, KnownFormats(),
+                  HexBytes(std::span(head).first(std::min(head.size(), kShownBytes)))));
+}
+
+}  // namespace hmem::source
