@@ -36,12 +36,11 @@ function(hmem_library name)
   target_link_libraries(${name} PUBLIC hmem_flags ${ARG_DEPS})
 endfunction()
 
-# hmem_program(NAME SOURCES ... DEPS ...)
+# hmem_program(NAME SOURCES ... DEPS ...); where it is installed is in HmemInstall.cmake.
 function(hmem_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE hmem_flags ${ARG_DEPS})
-  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 endfunction()
 
 # hmem_unit_test(NAME SOURCES ... DEPS ...): one GoogleTest program, label unit.
