@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One crash from boot to what lies on the disk: the guest that most cases run."""
+import dataclasses
+import json
+import pathlib
+import shutil
+
+from . import images, kernels, machine, paths
+from .errors import Failure
+
+# Under emulation, with another guest beside it, on a busy machine. A healthy run needs a tenth of these.
+BOOT_TIMEOUT = 180
+CAPTURE_TIMEOUT = 240
+
+# What makes the kernel fail: WITNESS arguments (CPU WORD [SPIN_CPU]).
+TRIGGERS = {
+    "pointer": "1 pointer",
+    "sysrq": "1 sysrq",
+    "interrupt": "1 interrupt:0 0",
+}
+
+
+@dataclasses.dataclass
+class Plan:
+    """What to boot and how it shall fail."""
+    series: str = "6.1"
+    trigger: str = "pointer"
+    # "root": a directory of the root file system; "ext4", "xfs", "raw": a disk of its own.
+    target: str = "root"
+    cpu: str = "max"
+    warn_first: bool = False
+    preset: str = "capture"
+    fault: str = ""
+    memory_mib: int = 384
+    crashkernel: str = "128M"
+    target_size: str = "600M"
+
+
+@dataclasses.dataclass
+class Captured:
+    """Everything a case compares. Paths are on the host; `record` or `dump` is None when it is not there."""
+    plan: Plan
+    folder: pathlib.Path
+    truth: pathlib.Path
+    record: pathlib.Path | None
+    dump: pathlib.Path | None
+    timeline: dict
+    lines: list
+
+
+def configuration(plan):
+    """kdump-arm.conf of a plan."""
+    lines = ["label.rack = e2e", "target = " + ("device /dev/vdb" if plan.target == "raw" else "path /var/crash")]
+    if plan.fault:
+        lines.append(f"append = hmem.fault={plan.fault}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def guest_settings(plan):
+    own_disk = plan.target in ("ext4", "xfs")
+    return {
+        "TARGET_FS": plan.target if own_disk else "",
+        "TARGET_DEVICE": "/dev/vdb" if own_disk else "",
+        "WITNESS": TRIGGERS[plan.trigger],
+        "WARN_FIRST": "yes" if plan.warn_first else "",
+    }
+
+
+def prepare(plan, folder):
+    """Makes the disks; returns (kernel, root disk, target disk or None)."""
+    kernel = kernels.kernel(plan.series)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    root = folder / "root.img"
+    images.root_disk(root, kernel, plan.preset, configuration(plan), guest_settings(plan))
+    target = None
+    if plan.target != "root":
+        target = folder / "target.img"
+        images.file_system(target, plan.target, plan.target_size)
+    return kernel, root, target
+
+
+def boot(plan, folder, kernel, root, target_drive):
+    drives = [f"file={root},format=raw,if=virtio,cache=unsafe"] + ([target_drive] if target_drive else [])
+    command_line = f"console=ttyS0 root=/dev/vda rw oops=panic panic=10 crashkernel={plan.crashkernel}"
+    return machine.Machine(folder, kernel.vmlinuz, images.initrd(kernel), command_line, drives,
+                           memory_mib=plan.memory_mib, cpu=plan.cpu)
+
+
+def watch(guest, boot_timeout=BOOT_TIMEOUT, capture_timeout=CAPTURE_TIMEOUT):
+    """Follows the console from first boot to power-off; returns seconds by event."""
+    timeline = {}
+
+    def note(event, pattern, timeout, after):
+        at, match = guest.wait(pattern, timeout, after)
+        timeline[event] = guest.lines[at][0]
+        return at, match
+
+    at, _ = note("first boot", r"hmem-guest: first boot", boot_timeout, 0)
+    at, match = note("armed", r"hmem-guest: arm exit (\d+)", boot_timeout, at)
+    if match.group(1) != "0":
+        raise Failure(f"kdump-arm arm: exit {match.group(1)}: {' | '.join(text for _, text in guest.lines[at - 8:at])}")
+    at, _ = note("trigger", r"hmem-guest: trigger", boot_timeout, at)
+    crashed = at
+    note("capture kernel up", r"hmem: capture kernel up", capture_timeout, crashed)
+    at, _ = note("second boot", r"hmem-guest: second boot", capture_timeout, crashed)
+    for event in ("record durable", "dump durable", "rebooting"):
+        if found := guest.find(rf"hmem: {event}", crashed):
+            timeline[event] = found[0]
+    note("done", r"hmem-guest: done", boot_timeout, at)
+    guest.wait_end(boot_timeout)
+    return timeline
+
+
+def collect(plan, folder, root, target, timeline, lines):
+    """Copies what the guest left to the host."""
+    out = folder / "out"
+    images.copy_out(root, "/truth", out)
+    record = dump = None
+    if plan.target == "raw":
+        dump = target
+    else:
+        where = {"root": (root, "/var/crash"), "ext4": (target, "/"), "xfs": (root, "/collected")}[plan.target]
+        images.copy_out(*where, out / "crash")
+        found = {name: sorted((out / "crash").rglob(name)) for name in ("first-failure.pb", "dump.hmem*")}
+        for name, files in found.items():
+            if len(files) > 1:
+                raise Failure(f"more than one {name}: {files}")
+        record = next(iter(found["first-failure.pb"]), None)
+        dump = next(iter(found["dump.hmem*"]), None)
+    (folder / "timeline.json").write_text(json.dumps(timeline, indent=1), encoding="ascii")
+    return Captured(plan, folder, out / "truth", record, dump, timeline, lines)
+
+
+def crash(plan, name):
+    """The whole run; its files stay in build/e2e/NAME."""
+    folder = paths.RUNS / name
+    kernel, root, target = prepare(plan, folder)
+    drive = f"file={target},format=raw,if=virtio,cache=unsafe" if target else None
+    with boot(plan, folder, kernel, root, drive) as guest:
+        timeline = watch(guest)
+        lines = list(guest.lines)
+    return collect(plan, folder, root, target, timeline, lines)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stock kernels x ways to fail: everything the record and the dump say, against what the guest wrote down."""
+import functools
+
+from .. import capture, compare, scope
+from ..errors import Failure
+from ..runner import Case
+from ..truth import Truth
+
+# Each pair of kernel and trigger, spread over targets and page-table depths.
+PLANS = [
+    capture.Plan("6.1", "pointer", "root", warn_first=True),
+    capture.Plan("6.1", "sysrq", "ext4", cpu="max,la57=off"),
+    capture.Plan("6.1", "interrupt", "raw"),
+    capture.Plan("6.12", "pointer", "xfs", cpu="max,la57=off", warn_first=True),
+    capture.Plan("6.12", "sysrq", "raw"),
+    capture.Plan("6.12", "interrupt", "root"),
+]
+
+LEVELS = {"max": 5, "max,la57=off": 4}
+
+
+def name_of(plan):
+    return f"{plan.series}-{plan.trigger}-{plan.target}-{LEVELS[plan.cpu]}level"
+
+
+def claim_capture(claims, captured):
+    """Claims about one finished capture with a complete dump."""
+    plan, dump = captured.plan, captured.dump
+    truth = Truth(captured.truth)
+
+    def order():
+        for event in ("record durable", "dump durable", "rebooting"):
+            if event not in captured.timeline:
+                raise Failure(f"the console never said \"hmem: {event}\"")
+        if captured.timeline["record durable"] > captured.timeline["dump durable"]:
+            raise Failure("the dump was durable before the record")
+
+    claims.hold("record-before-dump", order)
+    if dump is None:
+        raise Failure(f"no dump on the target; see {captured.folder}/console.log")
+
+    def record():
+        if captured.record is None:
+            raise Failure("no first-failure.pb on the target")
+        if captured.record.stat().st_size > 960 * 1024:
+            raise Failure(f"the record has {captured.record.stat().st_size} bytes")
+        compare.failure(scope.report("report", captured.record)["failure"], captured, truth)
+
+    if plan.target != "raw":
+        claims.hold("record", record)
+        claims.hold("dump-is-renamed", lambda: _expect(dump.name == "dump.hmem", f"the dump is called {dump.name}"))
+
+    def verify():
+        found = scope.report("verify", dump)
+        differences = []
+        for field in ("pages_not_reached", "pages_unreadable", "pages_excluded"):
+            compare.equal(differences, field, int(found[field]), 0)
+        compare.equal(differences, "origin.complete", found["origin"]["complete"], True)
+        if int(found["pages_present"]) < 10000:
+            differences.append(f"only {found['pages_present']} pages")
+        compare.fail_if(differences, "verify")
+
+    claims.hold("verify", verify)
+    claims.hold("report", lambda: compare.failure(scope.report("report", dump)["failure"], captured, truth))
+    claims.hold("log", lambda: compare.log_lines(scope.report("log", dump)["records"], truth))
+    claims.hold("modules", lambda: compare.module_list(scope.report("mods", dump)["modules"], truth))
+    claims.hold("tasks", lambda: compare.task_list(scope.report("ps", dump), truth))
+    claims.hold("stacks", lambda: compare.blocked_stacks(scope.report("bt", "--all-tasks", dump), truth,
+                                                         compare.scheduler_ranges(dump)))
+    claims.hold("planted", planted, dump, truth)
+    claims.hold("system", system, dump, truth, LEVELS[plan.cpu])
+    claims.hold("text", texts, dump, captured)
+
+
+def _expect(holds, text):
+    if not holds:
+        raise Failure(text)
+
+
+def planted(dump, truth):
+    """The planted structs through hmemscope print: by symbol, and by type and address."""
+    differences = []
+    seed, current = int(truth.planted["seed"], 16), int(truth.planted["current"], 16)
+    compare.equal(differences, "sym quartz_seed", compare.symbol_address(dump, "quartz_seed"), seed)
+    compare.planted(scope.report("print", dump, "struct quartz_crystal", f"0x{seed:x}"), seed, compare.PLANTED_SEED,
+                    differences)
+    lines = compare.planted(scope.report("print", dump, "struct quartz_crystal", f"0x{current:x}"), current,
+                            compare.PLANTED_CURRENT, differences)
+    twin = lines.get("twin", "")
+    if f"{seed:x}" not in twin:
+        differences.append(f"twin: {twin!r}, expected {seed:#x}")
+    compare.fail_if(differences, "planted struct")
+
+
+def system(dump, truth, levels):
+    """sys, and page-table depth by where the direct map of a 5-level kernel lies."""
+    found = scope.report("sys", dump)
+    differences = []
+    compare.equal(differences, "release", found["kernel"]["release"], truth.release)
+    compare.equal(differences, "machine", found["kernel"]["machine"], "x86_64")
+    compare.equal(differences, "CPUs online", found["cpus_online"], 2)
+    compare.equal(differences, "boot id", found["identity"]["boot_id"], truth.boot_id)
+    five = int(truth.planted["current"], 16) < 0xffff800000000000
+    compare.equal(differences, "guest's page-table levels", 5 if five else 4, levels)
+    compare.fail_if(differences, "system")
+
+
+def texts(dump, captured):
+    """The text forms end well and name what the JSON names."""
+    functions = compare.EXPECTED[captured.plan.trigger][2]
+    for verb, wanted in (("report", functions[0]), ("bt", functions[0]), ("log", "hmem-guest marker"), ("ps", "quartz_waiter"),
+                         ("mods", "quartz"), ("sys", "x86_64"), ("verify", "")):
+        if wanted not in scope.text(verb, dump):
+            raise Failure(f"hmemscope {verb}: no {wanted!r} in its text")
+
+
+def run(plan, claims):
+    captured = capture.crash(plan, name_of(plan))
+    claim_capture(claims, captured)
+
+
+def cases():
+    return [Case(f"crash.{name_of(plan)}", functools.partial(run, plan), 60) for plan in PLANS]

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One QEMU machine: its console as time-stamped lines, waited for by pattern; never slept for."""
+import os
+import re
+import subprocess
+import threading
+import time
+
+from .errors import GuestFailure
+
+
+def accelerator():
+    return "kvm" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "tcg,thread=multi"
+
+
+class Machine:
+    """Runs until it powers off, or is stopped. `lines` are (seconds since the start, text)."""
+
+    def __init__(self, folder, kernel, initrd, command_line, drives, *, memory_mib=384, cpu="max", cpus=2, extra=()):
+        self.folder = folder
+        self.lines = []
+        self._condition = threading.Condition()
+        self._ended = False
+        command = ["qemu-system-x86_64", "-machine", "q35", "-accel", accelerator(), "-cpu", cpu, "-smp", str(cpus),
+                   "-m", str(memory_mib), "-display", "none", "-nodefaults", "-serial", "stdio",
+                   "-kernel", str(kernel), "-initrd", str(initrd), "-append", command_line, *extra]
+        for drive in drives:
+            command += ["-drive", drive] if isinstance(drive, str) else drive
+        self._log = open(folder / "console.log", "w", encoding="utf-8")  # pylint: disable=consider-using-with
+        self._log.write("# " + " ".join(command) + "\n")
+        self._start = time.monotonic()
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.stop()
+
+    def _read(self):
+        tail = b""
+        while chunk := os.read(self._process.stdout.fileno(), 65536):
+            now = time.monotonic() - self._start
+            *whole, tail = (tail + chunk).split(b"\n")
+            with self._condition:
+                for raw in whole:
+                    text = raw.decode("utf-8", "replace").rstrip("\r")
+                    self.lines.append((now, text))
+                    self._log.write(f"{now:9.3f} {text}\n")
+                self._log.flush()
+                self._condition.notify_all()
+        with self._condition:
+            if tail:
+                self.lines.append((time.monotonic() - self._start, tail.decode("utf-8", "replace")))
+            self._ended = True
+            self._condition.notify_all()
+
+    def wait(self, pattern, timeout, after=0):
+        """The first line number >= `after` that matches, and the match. GuestFailure when time or machine end first."""
+        deadline = time.monotonic() + timeout
+        at = after
+        with self._condition:
+            while True:
+                while at < len(self.lines):
+                    if match := re.search(pattern, self.lines[at][1]):
+                        return at, match
+                    at += 1
+                left = deadline - time.monotonic()
+                if self._ended or left <= 0:
+                    why = "the machine ended" if self._ended else f"{timeout} s passed"
+                    raise GuestFailure(f"{why} before the console said /{pattern}/; last line: "
+                                       f"{self.lines[-1][1] if self.lines else '(none)'}; see {self.folder}/console.log")
+                self._condition.wait(left)
+
+    def find(self, pattern, after=0):
+        """(seconds, match) of the first line that matches so far, or None."""
+        with self._condition:
+            for seconds, text in self.lines[after:]:
+                if match := re.search(pattern, text):
+                    return seconds, match
+        return None
+
+    def wait_end(self, timeout):
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            raise GuestFailure(f"the machine did not power off within {timeout} s; see {self.folder}/console.log") from error
+
+    def stop(self):
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        self._log.close()

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""junit_counts.py REPORT: names what ctest failed or skipped on stderr; prints "passed failed skipped"."""
+import sys
+import xml.etree.ElementTree as ElementTree
+
+passed = failed = skipped = 0
+for case in ElementTree.parse(sys.argv[1]).getroot().iter("testcase"):
+    status = case.get("status")
+    if status == "run":
+        passed += 1
+    elif status in ("disabled", "notrun"):
+        skipped += 1
+        print(f"SKIP {case.get('name')}", file=sys.stderr)
+    else:
+        failed += 1
+        print(f"FAIL {case.get('name')}\n{case.findtext('system-out', '')}", file=sys.stderr)
+print(passed, failed, skipped)
