@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/firstfailure/record_builder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <span>
+
+#include "dumptools/firstfailure/cause.h"
+#include "dumptools/firstfailure/encode.h"
+#include "dumptools/firstfailure/first_block.h"
+#include "dumptools/firstfailure/record_budget.h"
+#include "dumptools/walk/cpus.h"
+#include "dumptools/walk/modules.h"
+#include "dumptools/walk/printk.h"
+#include "dumptools/walk/system.h"
+#include "dumptools/walk/tasks.h"
+#include "hmem/space/cpu_notes.h"
+
+namespace hmem::firstfailure {
+namespace {
+
+constexpr uint32_t kNtPrstatus = 1;
+constexpr size_t kMaxNoteCpus = 8192;
+
+void Missing(Findings& findings, std::string_view id, const Error& error, std::string_view what) {
+  findings.Add(Severity::kLoss, id, error.ToString(),
+               fmt::format("{} could not be read: {}", what, error.ToString()));
+}
+
+void AddOptions(const RecordOptions& options, v1::FirstFailure& record) {
+  record.set_schema_version(kSchemaVersion);
+  v1::Identity& identity = *record.mutable_identity();
+  identity.set_host_id(options.identity.host_id);
+  identity.set_arm_id(options.identity.arm_id);
+  identity.set_dump_id(options.dump_id);
+  for (const auto& [key, value] : options.identity.labels) {
+    v1::Label* label = identity.add_labels();
+    label->set_key(key);
+    label->set_value(value);
+  }
+  *record.mutable_dump() = options.dump;
+  record.mutable_clock()->set_record_time_s(options.record_time_s);
+  for (const v1::TimelineEvent& event : options.timeline) *record.add_timeline() = event;
+  record.set_tool(SafeText(options.tool, 256));
+}
+
+void AddCrashId(v1::FirstFailure& record, Findings& findings) {
+  v1::Identity& identity = *record.mutable_identity();
+  identity.set_crash_id(CrashId(identity.host_id(), identity.boot_id(),
+                                record.clock().crash_time_s(), identity.arm_id()));
+  if (identity.crash_id().empty()) {
+    findings.Add(Severity::kInfo, "record.crash-id.unknown", "",
+                 "neither host, boot, crash time nor arming is known; the record has no crash id");
+  }
+}
+
+// NT_PRSTATUS notes in the order of the file. They do not say which CPU they are of.
+void AddCpusFromNotes(const source::MemorySource& source, const arch::Arch& arch,
+                      v1::FirstFailure& record, Findings& findings) {
+  uint32_t number = 0;
+  for (const source::Note& note : source.notes()) {
+    if (note.name != "CORE" || note.type != kNtPrstatus || number >= kMaxNoteCpus) continue;
+    auto decoded = space::DecodePrstatus(arch, note.desc);
+    if (!decoded) {
+      findings.Add(Severity::kLoss, "record.cpu-note.bad", fmt::format("note {}", number),
+                   fmt::format("a CPU note does not decode: {}", decoded.error().ToString()));
+      ++number;
+      continue;
+    }
+    v1::Cpu& cpu = *record.add_cpus();
+    cpu.set_number(number++);
+    cpu.set_online(true);
+    EncodeRegisters(arch, decoded->registers, cpu.mutable_registers());
+    cpu.mutable_stack()->set_end_reason("registers only: no symbols or types to unwind with");
+    if (decoded->pid != 0) cpu.mutable_current()->set_pid(static_cast<int32_t>(decoded->pid));
+  }
+  if (number > 0) {
+    findings.Add(
+        Severity::kLoss, "record.cpus.from-notes", "",
+        "registers are from the dump's notes in their order, which need not be the CPU numbers");
+  }
+}
+
+void AddCpus(const walk::Kernel& kernel, v1::FirstFailure& record, Findings& findings) {
+  auto crashed = walk::CrashedCpu(kernel);
+  if (crashed) {
+    record.set_crashed_cpu(*crashed);
+  } else {
+    Missing(findings, "record.crashed-cpu.unknown", crashed.error(), "the CPU that crashed");
+  }
+  auto cpus = walk::ReadCpus(kernel, findings);
+  if (!cpus) {
+    Missing(findings, "record.cpus.unreadable", cpus.error(), "the CPUs");
+    AddCpusFromNotes(kernel.source(), kernel.arch(), record, findings);
+    return;
+  }
+  for (const walk::Cpu& cpu : *cpus) {
+    v1::Cpu& encoded = *record.add_cpus();
+    encoded = EncodeCpu(kernel, cpu);
+    if (crashed && cpu.number == *crashed) {
+      encoded.set_crashed(true);
+      if (encoded.has_current()) *record.mutable_crashed_task() = encoded.current();
+    }
+  }
+}
+
+void AddTasks(const walk::Kernel& kernel, const RecordOptions& options, v1::FirstFailure& record,
+              Findings& findings) {
+  auto tasks = walk::ReadTasks(kernel, /*with_idle=*/false, findings);
+  if (!tasks) {
+    Missing(findings, "record.tasks.unreadable", tasks.error(), "the task list");
+    return;
+  }
+  record.set_task_count(static_cast<uint32_t>(tasks->size()));
+  uint32_t blocked = 0;
+  for (const walk::Task& task : *tasks) {
+    if (task.state_letter != 'D' || task.on_cpu) continue;
+    if (++blocked > options.max_blocked_tasks) continue;
+    v1::BlockedTask& encoded = *record.add_blocked_tasks();
+    *encoded.mutable_task() = EncodeTask(task);
+    if (auto stack = walk::UnwindBlockedTask(kernel, task)) {
+      *encoded.mutable_stack() = EncodeStack(kernel.symbols(), *stack);
+    } else {
+      encoded.mutable_stack()->set_end_reason(SafeText(stack.error().ToString(), 512));
+      findings.Add(Severity::kLoss, "record.blocked-task.no-stack", fmt::format("pid {}", task.pid),
+                   fmt::format("the stack of a blocked task could not be read: {}",
+                               stack.error().ToString()));
+    }
+  }
+  record.set_blocked_task_count(blocked);
+  if (blocked > options.max_blocked_tasks) {
+    findings.Add(Severity::kInfo, "record.blocked-tasks.cut", "",
+                 fmt::format("{} tasks are blocked; the stacks of {} are kept", blocked,
+                             options.max_blocked_tasks));
+  }
+}
+
+void AddModules(const walk::Kernel& kernel, v1::FirstFailure& record, Findings& findings) {
+  auto modules = walk::ReadModules(kernel, findings);
+  if (!modules) {
+    Missing(findings, "record.modules.unreadable", modules.error(), "the module list");
+    return;
+  }
+  for (const walk::Module& module : *modules) *record.add_modules() = EncodeModule(module);
+}
+
+void AddSystem(const walk::Kernel& kernel, uint64_t log_end_ns, v1::FirstFailure& record,
+               Findings& findings) {
+  walk::System system = walk::ReadSystem(kernel, findings);
+  *record.mutable_kernel() = EncodeKernelIdentity(kernel, system);
+  *record.mutable_memory() = EncodeMemory(system);
+  const int64_t record_time_s = record.clock().record_time_s();
+  *record.mutable_clock() = EncodeClock(system, log_end_ns);
+  record.mutable_clock()->set_record_time_s(record_time_s);
+  record.mutable_identity()->set_boot_id(SafeText(system.boot_id, 64));
+  record.set_cpus_possible(system.cpus_possible);
+  record.set_cpus_online(system.cpus_online);
+  record.set_elf_machine(kernel.source().elf_machine());
+}
+
+// The last records whose text fits the budget.
+void AddLogTail(std::span<const walk::LogRecord> log, size_t budget_bytes,
+                v1::FirstFailure& record) {
+  size_t begin = log.size();
+  size_t bytes = 0;
+  while (begin > 0 && bytes + log[begin - 1].text.size() <= budget_bytes)
+    bytes += log[--begin].text.size();
+  for (const walk::LogRecord& line : log.subspan(begin))
+    *record.add_log_tail() = EncodeLogRecord(line);
+  record.set_log_records_omitted(begin);
+}
+
+void AddCause(std::span<const walk::LogRecord> log, v1::FirstFailure& record) {
+  CauseResult found = FindCause(log, record);
+  *record.mutable_cause() = std::move(found.cause);
+  for (v1::Cpu& cpu : *record.mutable_cpus()) {
+    if (!cpu.crashed()) continue;
+    for (size_t i = 0; i < found.machinery_frames; ++i) {
+      cpu.mutable_stack()->mutable_frames(static_cast<int>(i))->set_machinery(true);
+    }
+  }
+
+  const bool start_lost = !log.empty() && log.front().sequence > 0;
+  auto block = FindFirstBlock(log);
+  if (!block) return;
+  v1::FirstFailureBlock& first = *record.mutable_first_failure();
+  first.set_origin(v1::FirstFailureBlock::ORIGIN_LOG);
+  first.set_kind(block->kind);
+  first.set_time_ns(log[block->begin].time_ns);
+  first.set_log_start_lost(start_lost);
+  auto inside = [&](std::optional<size_t> index) {
+    return index && *index >= block->begin && *index < block->end;
+  };
+  first.set_is_the_panic(inside(found.panic_record) || inside(found.failure_record));
+  for (size_t i = block->begin; i < block->end; ++i) *first.add_records() = EncodeLogRecord(log[i]);
+}
+
+// Findings go in last and count against the size too.
+v1::FirstFailure Finish(v1::FirstFailure record, const RecordOptions& options, Findings& findings) {
+  record.set_whole(true);
+  FitRecord(options.max_bytes, record, findings);
+  EncodeFindings(findings, record.mutable_findings());
+  return record;
+}
+
+}  // namespace
+
+Result<v1::FirstFailure> BuildRecord(const walk::Kernel& kernel, const RecordOptions& options,
+                                     Findings& findings) {
+  v1::FirstFailure record;
+  AddOptions(options, record);
+  findings.Merge(kernel.source().findings());
+  findings.Merge(kernel.findings());
+
+  auto log = walk::ReadLog(kernel.memory(), kernel.vmcoreinfo(), findings);
+  if (!log) {
+    Missing(findings, "record.log.unreadable", log.error(), "the kernel log");
+    log = std::vector<walk::LogRecord>();
+  }
+  AddSystem(kernel, log->empty() ? 0 : log->back().time_ns, record, findings);
+  AddCpus(kernel, record, findings);
+  AddTasks(kernel, options, record, findings);
+  AddModules(kernel, record, findings);
+  AddCause(*log, record);
+  AddLogTail(*log, options.log_tail_bytes, record);
+  AddCrashId(record, findings);
+  if (log->empty() && record.cpus_size() == 0 && record.kernel().release().empty()) {
+    return Fail(ErrorCode::kNotFound, "neither log, CPU notes nor the kernel's name can be read");
+  }
+  return Finish(std::move(record), options, findings);
+}
+
+Result<v1::FirstFailure> BuildRecordFromNotes(const source::MemorySource& source, const Error& why,
+                                              const RecordOptions& options, Findings& findings) {
+  v1::FirstFailure record;
+  AddOptions(options, record);
+  findings.Merge(source.findings());
+  Missing(findings, "record.kernel.unreadable", why, "the kernel's memory");
+  record.set_elf_machine(source.elf_machine());
+
+  if (auto vmcoreinfo = space::Vmcoreinfo::FromSource(source, findings)) {
+    record.mutable_kernel()->set_release(SafeText(vmcoreinfo->Text("OSRELEASE").value_or(""), 256));
+    record.mutable_kernel()->set_build_id(SafeText(vmcoreinfo->Text("BUILD-ID").value_or(""), 128));
+    if (auto time = vmcoreinfo->Number("CRASHTIME"))
+      record.mutable_clock()->set_crash_time_s(static_cast<int64_t>(*time));
+  } else {
+    Missing(findings, "record.vmcoreinfo.unreadable", vmcoreinfo.error(), "VMCOREINFO");
+  }
+  record.mutable_clock()->set_trust("From VMCOREINFO alone; uptime unknown.");
+  auto arch = arch::FindArch(source.elf_machine(), source.word_bytes(), source.endian());
+  if (arch) {
+    record.mutable_kernel()->set_arch(std::string((*arch)->name));
+    AddCpusFromNotes(source, **arch, record, findings);
+  }
+  if (record.kernel().release().empty() && record.cpus_size() == 0)
+    return std::unexpected<Error>(why);
+  AddCrashId(record, findings);
+  return Finish(std::move(record), options, findings);
+}
+
+}  // namespace hmem::firstfailure
