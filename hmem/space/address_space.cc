@@ -130,6 +130,10 @@ Result<arch::Mapping> AddressSpace::Translate(VirtAddr addr) const {
   arch::Mapping& large = large_[(addr.value >> kLargeShift) % kLargeEntries];
   if (large.virt.contains(addr)) return large;
   HMEM_ASSIGN(arch::Mapping mapping, TranslateUncached(addr));
+  // The last byte of the address space has no half-open range.
+  if (!mapping.virt.contains(addr)) {
+    return Fail(ErrorCode::kNotMapped, fmt::format("virt {:#x}: not addressable", addr.value));
+  }
   (mapping.virt.size() <= kSmallPageBytes ? small : large) = mapping;
   return mapping;
 }
