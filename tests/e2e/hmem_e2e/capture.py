@@ -31,6 +31,8 @@ class Plan:
     warn_first: bool = False
     preset: str = "capture"
     fault: str = ""
+    # Further lines of kdump-arm.conf.
+    settings: tuple = ()
     memory_mib: int = 384
     crashkernel: str = "128M"
     target_size: str = "600M"
@@ -51,6 +53,7 @@ class Captured:
 def configuration(plan):
     """kdump-arm.conf of a plan."""
     lines = ["label.rack = e2e", "target = " + ("device /dev/vdb" if plan.target == "raw" else "path /var/crash")]
+    lines += plan.settings
     if plan.fault:
         lines.append(f"append = hmem.fault={plan.fault}")
     return "".join(f"{line}\n" for line in lines)
@@ -81,7 +84,7 @@ def prepare(plan, folder):
 
 
 def boot(plan, folder, kernel, root, target_drive):
-    drives = [f"file={root},format=raw,if=virtio,cache=unsafe"] + ([target_drive] if target_drive else [])
+    drives = [machine.plain_drive(root)] + ([target_drive] if target_drive else [])
     command_line = f"console=ttyS0 root=/dev/vda rw oops=panic panic=10 crashkernel={plan.crashkernel}"
     return machine.Machine(folder, kernel.vmlinuz, images.initrd(kernel), command_line, drives,
                            memory_mib=plan.memory_mib, cpu=plan.cpu)
@@ -136,7 +139,7 @@ def crash(plan, name):
     """The whole run; its files stay in build/e2e/NAME."""
     folder = paths.RUNS / name
     kernel, root, target = prepare(plan, folder)
-    drive = f"file={target},format=raw,if=virtio,cache=unsafe" if target else None
+    drive = machine.plain_drive(target) if target else None
     with boot(plan, folder, kernel, root, drive) as guest:
         timeline = watch(guest)
         lines = list(guest.lines)
