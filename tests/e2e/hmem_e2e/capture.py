@@ -115,6 +115,13 @@ def watch(guest, boot_timeout=BOOT_TIMEOUT, capture_timeout=CAPTURE_TIMEOUT):
     return timeline
 
 
+def _only(folder, name):
+    files = sorted(folder.rglob(name))
+    if len(files) > 1:
+        raise Failure(f"more than one {name}: {files}")
+    return files[0] if files else None
+
+
 def collect(plan, folder, root, target, timeline, lines):
     """Copies what the guest left to the host."""
     out = folder / "out"
@@ -125,12 +132,10 @@ def collect(plan, folder, root, target, timeline, lines):
     else:
         where = {"root": (root, "/var/crash"), "ext4": (target, "/"), "xfs": (root, "/collected")}[plan.target]
         images.copy_out(*where, out / "crash")
-        found = {name: sorted((out / "crash").rglob(name)) for name in ("first-failure.pb", "dump.hmem*")}
-        for name, files in found.items():
-            if len(files) > 1:
-                raise Failure(f"more than one {name}: {files}")
-        record = next(iter(found["first-failure.pb"]), None)
-        dump = next(iter(found["dump.hmem*"]), None)
+        record = _only(out / "crash", "first-failure.pb")
+        # Stages that died leave what they had under further names; the finished dump is the one that counts.
+        dump = _only(out / "crash", "dump.hmem") or max((out / "crash").rglob("dump.hmem.*"), default=None,
+                                                        key=lambda path: path.stat().st_size)
     (folder / "timeline.json").write_text(json.dumps(timeline, indent=1), encoding="ascii")
     return Captured(plan, folder, out / "truth", record, dump, timeline, lines)
 
