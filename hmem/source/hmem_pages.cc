@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hmem/source/hmem_pages.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "hmem/codec/codec.h"
+
+namespace hmem::source {
+
+using format::FateRun;
+using format::FrameType;
+using format::PageRun;
+using format::PagesHead;
+using format::StoredFate;
+
+namespace {
+
+// A frame of 1 MiB in blocks of 64 KiB has 16; with small pages never more than 1024.
+constexpr int kBlockBits = 10;
+
+// The run that holds `page` in runs that are ascending and disjoint.
+template <typename Run>
+const Run* FindRun(const std::vector<Run>& runs, uint64_t page) {
+  auto it = std::upper_bound(runs.begin(), runs.end(), page,
+                             [](uint64_t p, const Run& run) { return p < run.first; });
+  if (it == runs.begin()) return nullptr;
+  --it;
+  return page - it->first < it->count ? &*it : nullptr;
+}
+
+}  // namespace
+
+Result<std::vector<std::byte>> UnpackBlock(const format::FrameHeader& header, const PagesHead& head,
+                                           size_t block, std::span<const std::byte> stored) {
+  uint64_t start = uint64_t{block} * head.block_raw_bytes;
+  std::vector<std::byte> raw(std::min<uint64_t>(head.block_raw_bytes, header.raw_bytes - start));
+  uint8_t codec_id = head.blocks[block].codec;
+  if (codec_id == 0) {
+    if (stored.size() != raw.size()) {
+      return Fail(ErrorCode::kCorrupt, fmt::format("block {}: {} bytes stored raw, {} expected",
+                                                   block, stored.size(), raw.size()));
+    }
+    std::copy(stored.begin(), stored.end(), raw.begin());
+    return raw;
+  }
+  HMEM_ASSIGN(const codec::Codec* codec, codec::FindCodecById(codec_id));
+  HMEM_TRY(Within(fmt::format("block {}", block), codec->unpack(stored, raw)));
+  return raw;
+}
+
+HmemPages::HmemPages(const HmemFile& file, const HmemIndex& index)
+    : file_(&file),
+      index_(&index),
+      verified_(index.frames.size()),
+      heads_(kHeads),
+      blocks_(kBlocks) {}
+
+Result<const HmemPages::Head*> HmemPages::HeadOf(size_t frame) const {
+  if (const Head* head = heads_.Get(frame)) return head;
+  const IndexedFrame& indexed = index_->frames[frame];
+  HMEM_ASSIGN(format::FrameHeader header, file_->ReadHeader(indexed.offset));
+  if (header.dump_id != index_->dump_id || header.type != indexed.type ||
+      header.first_pfn != indexed.first_pfn || header.page_count != indexed.page_count) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: file offset {:#x}: not the {} frame that the index names",
+                            file_->path(), indexed.offset, format::FrameTypeName(indexed.type)));
+  }
+  std::vector<std::byte> payload;
+  if (verified_[frame] && header.type == FrameType::kPages) {
+    // The head lies in front; runs and blocks of a frame of 1 KiB pages at most.
+    payload.resize(std::min<uint64_t>(header.stored_bytes, format::PagesHeadSize(1024, 1024)));
+    HMEM_TRY(file_->ReadExactly(indexed.offset + format::kFrameHeaderBytes, payload));
+  } else {
+    HMEM_ASSIGN(payload, file_->ReadPayload({indexed.offset, header}));
+    verified_[frame] = true;
+  }
+  Head head{.header = header, .content = {}};
+  std::string place = fmt::format("{}: file offset {:#x}", file_->path(), indexed.offset);
+  if (header.type == FrameType::kPages) {
+    HMEM_ASSIGN(head.content, Within(place, format::DecodePagesHead(
+                                                header, index_->header.page_bytes(), payload)));
+  } else {
+    HMEM_ASSIGN(head.content, Within(place, format::DecodeFate(header, payload)));
+  }
+  return heads_.Put(frame, std::move(head));
+}
+
+Result<PageLocation> HmemPages::Locate(Pfn pfn) const {
+  const auto& frames = index_->frames;
+  auto it =
+      std::upper_bound(frames.begin(), frames.end(), pfn.value,
+                       [](uint64_t p, const IndexedFrame& frame) { return p < frame.first_pfn; });
+  std::optional<PageLocation> fate;
+  std::optional<Error> damage;
+  // Frames of different tiers may overlap; `reach` ends the search backwards. Bytes win over a
+  // fate.
+  while (it != frames.begin()) {
+    --it;
+    if (it->reach <= pfn.value) break;
+    if (it->end_pfn() <= pfn.value) continue;
+    size_t frame = static_cast<size_t>(it - frames.begin());
+    auto head = HeadOf(frame);
+    if (!head) {
+      damage = head.error();
+      continue;
+    }
+    uint64_t page = pfn.value - it->first_pfn;
+    if (const auto* pages = std::get_if<PagesHead>(&(*head)->content)) {
+      const PageRun* run = FindRun(pages->runs, page);
+      if (run == nullptr) continue;
+      uint64_t before = 0;
+      for (const PageRun* r = pages->runs.data(); r != run; ++r) before += r->count;
+      return PageLocation{.fate = PageFate::kPresent,
+                          .frame = frame,
+                          .page_in_frame = static_cast<uint32_t>(before + page - run->first)};
+    }
+    const FateRun* run = FindRun(std::get<std::vector<FateRun>>((*head)->content), page);
+    if (run == nullptr) continue;
+    switch (run->fate) {
+      case StoredFate::kZero:
+        fate = PageLocation{.fate = PageFate::kPresent, .zero = true};
+        break;
+      case StoredFate::kExcluded:
+        fate = PageLocation{.fate = PageFate::kExcluded, .page_class = run->page_class};
+        break;
+      case StoredFate::kUnreadable:
+        fate = PageLocation{.fate = PageFate::kUnreadable, .error_number = run->error_number};
+        break;
+    }
+  }
+  if (fate) return *fate;
+  if (damage) return std::unexpected(*damage);
+  return PageLocation{};
+}
+
+Result<std::span<const std::byte>> HmemPages::Bytes(const PageLocation& location) const {
+  uint64_t page_bytes = index_->header.page_bytes();
+  HMEM_ASSIGN(const Head* head, HeadOf(location.frame));
+  const auto& pages = std::get<PagesHead>(head->content);
+  uint64_t start = location.page_in_frame * page_bytes;
+  size_t block = start / pages.block_raw_bytes;
+  uint64_t key = uint64_t{location.frame} << kBlockBits | block;
+  const std::vector<std::byte>* raw = blocks_.Get(key);
+  if (raw == nullptr) {
+    const IndexedFrame& indexed = index_->frames[location.frame];
+    const format::BlockEntry& entry = pages.blocks[block];
+    std::vector<std::byte> stored(entry.stored_bytes);
+    HMEM_TRY(file_->ReadExactly(indexed.offset + format::kFrameHeaderBytes + entry.offset, stored));
+    std::string place =
+        fmt::format("{}: file offset {:#x}: PAGES frame", file_->path(), indexed.offset);
+    HMEM_ASSIGN(auto unpacked, Within(place, UnpackBlock(head->header, pages, block, stored)));
+    raw = blocks_.Put(key, std::move(unpacked));
+  }
+  return std::span(*raw).subspan(start % pages.block_raw_bytes, page_bytes);
+}
+
+}  // namespace hmem::source

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Finds one page in an indexed .hmem dump. Memory: the decoded heads of kHeads frames and kBlocks
+// unpacked blocks. Not thread-safe: it caches.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "hmem/source/hmem_index.h"
+#include "hmem/source/lru_cache.h"
+#include "hmem/source/memory_source.h"
+
+namespace hmem::source {
+
+// What the dump says of one page.
+struct PageLocation {
+  PageFate fate = PageFate::kNotReached;
+  bool zero = false;           // kPresent without bytes
+  uint8_t page_class = 0;      // kExcluded
+  uint16_t error_number = 0;   // kUnreadable
+  size_t frame = 0;            // kPresent with bytes: index into HmemIndex::frames
+  uint32_t page_in_frame = 0;  // counted in pages held
+};
+
+class HmemPages {
+ public:
+  static constexpr size_t kHeads = 512;
+  static constexpr size_t kBlocks = 128;
+
+  // Both must outlive it.
+  HmemPages(const HmemFile& file, const HmemIndex& index);
+
+  // Holes are not told apart from what was not reached. An error when the frame that speaks of
+  // `pfn` is damaged.
+  Result<PageLocation> Locate(Pfn pfn) const;
+  // The bytes of a page that is present and not zero; good until the next call.
+  Result<std::span<const std::byte>> Bytes(const PageLocation& location) const;
+
+ private:
+  struct Head {
+    format::FrameHeader header;
+    std::variant<format::PagesHead, std::vector<format::FateRun>> content;
+  };
+
+  Result<const Head*> HeadOf(size_t frame) const;
+
+  const HmemFile* file_;
+  const HmemIndex* index_;
+  mutable std::vector<bool> verified_;  // by frame: its payload digest was checked
+  mutable LruCache<size_t, Head> heads_;
+  mutable LruCache<uint64_t, std::vector<std::byte>> blocks_;  // frame << 10 | block
+};
+
+// Unpacks block number `block` of a PAGES frame; `stored` is that block as it lies in the payload.
+Result<std::vector<std::byte>> UnpackBlock(const format::FrameHeader& header,
+                                           const format::PagesHead& head, size_t block,
+                                           std::span<const std::byte> stored);
+
+}  // namespace hmem::source

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The .hmem dump as a memory source. A file or block device, whole or cut anywhere behind its
+// HEADER. Not thread-safe: pages are cached.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "hmem/source/hmem_index.h"
+#include "hmem/source/hmem_pages.h"
+#include "hmem/source/hmem_stream.h"
+#include "hmem/source/hmem_verify.h"
+#include "hmem/source/source_format.h"
+
+namespace hmem::source {
+namespace {
+
+class HmemSource final : public MemorySource {
+ public:
+  static Result<std::unique_ptr<MemorySource>> Open(const std::string& path) {
+    HMEM_ASSIGN(HmemFile file, HmemFile::Open(path));
+    Findings findings;
+    HMEM_ASSIGN(HmemIndex index, HmemIndex::Build(file, findings));
+    return std::unique_ptr<MemorySource>(
+        new HmemSource(std::move(file), std::move(index), std::move(findings)));
+  }
+
+  std::string_view format() const override { return "hmem"; }
+  const std::string& path() const override { return file_.path(); }
+  uint16_t elf_machine() const override {
+    return static_cast<uint16_t>(index_.header.elf_machine());
+  }
+  int word_bytes() const override { return static_cast<int>(index_.header.word_bytes()); }
+  Endian endian() const override {
+    return index_.header.big_endian() ? Endian::kBig : Endian::kLittle;
+  }
+  uint32_t page_bytes() const override { return index_.header.page_bytes(); }
+  std::span<const PhysRange> ram() const override { return ram_; }
+  std::span<const Note> notes() const override { return notes_; }
+  std::span<const VirtSegment> virt_segments() const override { return virt_segments_; }
+  std::span<const std::byte> first_failure() const override { return index_.first_failure; }
+  DumpIdentity identity() const override {
+    return {.dump_id = format::DumpIdText(index_.dump_id),
+            .crash_id = index_.header.identity().crash_id(),
+            .tool = index_.header.tool()};
+  }
+
+  PageFate FateOf(Pfn pfn) const override {
+    auto location = pages_.Locate(pfn);
+    if (!location) return PageFate::kUnreadable;  // the frame that speaks of it is damaged
+    if (location->fate == PageFate::kNotReached && !IsRam(pfn)) return PageFate::kHole;
+    return location->fate;
+  }
+
+  Status Read(PhysAddr addr, std::span<std::byte> out) const override;
+
+  bool complete() const override {
+    return index_.end && index_.end->reason() == v1::DumpEnd::REASON_COMPLETE && !index_.damaged &&
+           index_.end->pages_unreadable() == 0 && index_.end->pages_not_reached() == 0;
+  }
+  const Findings& findings() const override { return findings_; }
+  Status Verify(Findings& findings) const override;
+
+ private:
+  HmemSource(HmemFile file, HmemIndex index, Findings findings)
+      : file_(std::move(file)),
+        index_(std::move(index)),
+        findings_(std::move(findings)),
+        pages_(file_, index_) {
+    for (const auto& range : index_.header.ram())
+      ram_.push_back({PhysAddr(range.start()), PhysAddr(range.end())});
+    for (const auto& segment : index_.header.virtual_segments()) {
+      virt_segments_.push_back(
+          {.virt = {VirtAddr(segment.virt_start()), VirtAddr(segment.virt_end())},
+           .phys = PhysAddr(segment.phys())});
+    }
+    auto notes = format::ParseNotes(index_.notes, endian());
+    if (notes) {
+      notes_ = *std::move(notes);
+    } else {
+      findings_.Add(Severity::kLoss, "hmem.notes-damaged", "", notes.error().ToString());
+    }
+  }
+
+  bool IsRam(Pfn pfn) const {
+    PhysAddr addr(pfn.value * page_bytes());
+    auto it = std::upper_bound(ram_.begin(), ram_.end(), addr,
+                               [](PhysAddr a, const PhysRange& range) { return a < range.start; });
+    return it != ram_.begin() && addr < std::prev(it)->end;
+  }
+  std::unexpected<Error> Missing(Pfn pfn, const PageLocation& location) const;
+
+  HmemFile file_;
+  HmemIndex index_;
+  Findings findings_;
+  HmemPages pages_;
+  std::vector<PhysRange> ram_;
+  std::vector<Note> notes_;
+  std::vector<VirtSegment> virt_segments_;
+};
+
+std::unexpected<Error> HmemSource::Missing(Pfn pfn, const PageLocation& location) const {
+  std::string place = fmt::format("{}: phys {:#x}", path(), pfn.value * page_bytes());
+  switch (location.fate) {
+    case PageFate::kExcluded: {
+      int index = location.page_class;
+      std::string name = index < index_.header.excluded_classes_size()
+                             ? index_.header.excluded_classes(index)
+                             : "unknown";
+      return Fail(ErrorCode::kExcluded,
+                  fmt::format("{}: left out of the dump (class {})", place, name));
+    }
+    case PageFate::kUnreadable:
+      return FailErrno(fmt::format("{}: could not be read when the dump was made", place),
+                       location.error_number);
+    case PageFate::kPresent:
+    case PageFate::kHole:
+    case PageFate::kNotReached:
+      break;
+  }
+  if (!IsRam(pfn)) return Fail(ErrorCode::kNotFound, fmt::format("{}: no RAM there", place));
+  return Fail(ErrorCode::kTruncated,
+              fmt::format("{}: the dump ended, or was cut, before it", place));
+}
+
+Status HmemSource::Verify(Findings& findings) const {
+  Findings met;
+  HMEM_TRY(VerifyHmem(file_, index_, met));
+  // What was met while opening and not again: losses that END tells of, a broken chunk chain.
+  for (const Finding& finding : findings_.all()) {
+    auto same = [&](const Finding& f) { return f.id == finding.id; };
+    if (std::any_of(met.all().begin(), met.all().end(), same)) continue;
+    for (const std::string& place : finding.places)
+      findings.Add(finding.severity, finding.id, place, finding.text);
+    if (finding.places.empty()) findings.Add(finding.severity, finding.id, "", finding.text);
+  }
+  findings.Merge(met);
+  return {};
+}
+
+Status HmemSource::Read(PhysAddr addr, std::span<std::byte> out) const {
+  uint64_t end;
+  if (!CheckedAdd(addr.value, out.size(), &end)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("phys {:#x} + {} bytes wraps", addr.value, out.size()));
+  }
+  while (!out.empty()) {
+    uint64_t within = addr.value % page_bytes();
+    size_t n = std::min<uint64_t>(out.size(), page_bytes() - within);
+    Pfn pfn(addr.value / page_bytes());
+    HMEM_ASSIGN(PageLocation location, pages_.Locate(pfn));
+    if (location.fate != PageFate::kPresent) return Missing(pfn, location);
+    if (location.zero) {
+      std::fill_n(out.begin(), n, std::byte{0});
+    } else {
+      HMEM_ASSIGN(auto bytes, pages_.Bytes(location));
+      std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(within), n, out.begin());
+    }
+    out = out.subspan(n);
+    addr = addr + n;
+  }
+  return {};
+}
+
+bool Sniff(std::span<const std::byte> head) {
+  return head.size() >= format::kFrameMagic.size() &&
+         std::equal(format::kFrameMagic.begin(), format::kFrameMagic.end(), head.begin());
+}
+
+}  // namespace
+
+const SourceFormat& HmemSourceFormat() {
+  static constexpr SourceFormat kFormat = {
+      .name = "hmem",
+      .sniff = Sniff,
+      .open = [](const std::string& path, const OpenOptions&) { return HmemSource::Open(path); },
+  };
+  return kFormat;
+}
+
+}  // namespace hmem::source

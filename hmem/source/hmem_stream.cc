@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hmem/source/hmem_stream.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace hmem::source {
+
+using format::FrameHeader;
+using format::FrameType;
+
+Result<HmemFile> HmemFile::Open(const std::string& path) {
+  HmemFile file;
+  file.path_ = path;
+  HMEM_ASSIGN(file.fd_, OpenFile(path, O_RDONLY));
+  struct stat st;
+  if (::fstat(file.fd_.get(), &st) != 0) return FailErrno(path, errno);
+  if (S_ISREG(st.st_mode)) {
+    file.bytes_ = static_cast<uint64_t>(st.st_size);
+  } else if (S_ISBLK(st.st_mode)) {
+    file.is_device_ = true;
+    if (::ioctl(file.fd_.get(), BLKGETSIZE64, &file.bytes_) != 0)
+      return FailErrno(fmt::format("{}: BLKGETSIZE64", path), errno);
+  } else {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{}: neither a regular file nor a block device", path));
+  }
+  return file;
+}
+
+Result<size_t> HmemFile::ReadSome(uint64_t offset, std::span<std::byte> out) const {
+  return PreadSome(fd_.get(), out, offset, path_);
+}
+
+Status HmemFile::ReadExactly(uint64_t offset, std::span<std::byte> out) const {
+  HMEM_ASSIGN(size_t got, ReadSome(offset, out));
+  if (got != out.size()) {
+    return Fail(ErrorCode::kTruncated,
+                fmt::format("{}: file offset {:#x}: {} bytes wanted, {} left", path_, offset,
+                            out.size(), got));
+  }
+  return {};
+}
+
+Result<FrameHeader> HmemFile::ReadHeader(uint64_t offset) const {
+  std::array<std::byte, format::kFrameHeaderBytes> bytes;
+  HMEM_TRY(ReadExactly(offset, bytes));
+  return Within(fmt::format("{}: file offset {:#x}", path_, offset),
+                format::DecodeFrameHeader(bytes));
+}
+
+Result<std::vector<std::byte>> HmemFile::ReadPayload(const FrameAt& frame) const {
+  std::vector<std::byte> payload(frame.header.stored_bytes);
+  HMEM_TRY(ReadExactly(frame.offset + format::kFrameHeaderBytes, payload));
+  if (format::PayloadDigest(payload) != frame.header.payload_xxh3) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: file offset {:#x}: {} frame: payload digest does not match", path_,
+                            frame.offset, format::FrameTypeName(frame.header.type)));
+  }
+  return payload;
+}
+
+bool FrameWalker::Acceptable(const FrameHeader& header) const {
+  if (header.dump_id != dump_id_ || format::SequenceAttempt(header.sequence) < attempt_)
+    return false;
+  return !last_number_ || format::SequenceNumber(header.sequence) > *last_number_;
+}
+
+Result<std::optional<FrameAt>> FrameWalker::Next(Findings& findings) {
+  if (ended_) return std::nullopt;
+  std::optional<FrameAt> frame;
+  if (position_ < file_->bytes()) {
+    Result<FrameHeader> header = file_->ReadHeader(position_);
+    if (!header && header.error().code() == ErrorCode::kIo) return std::unexpected(header.error());
+    if (header && Acceptable(*header)) frame = FrameAt{position_, *header};
+    if (!frame) {
+      HMEM_ASSIGN(frame, Search(position_ + format::kFrameAlign));
+      if (frame) {
+        damaged_ = true;
+        findings.Add(Severity::kLoss, "hmem.damage",
+                     fmt::format("file offset {:#x} to {:#x}", position_, frame->offset),
+                     "frame headers are damaged here; these bytes were skipped, the frames behind "
+                     "them are used");
+      }
+    } else if (last_number_ && format::SequenceNumber(header->sequence) != *last_number_ + 1) {
+      damaged_ = true;
+      findings.Add(Severity::kLoss, "hmem.frames-missing",
+                   fmt::format("file offset {:#x}", position_),
+                   "frame numbers jump here: the frames between were never written or are lost");
+    }
+  }
+  if (!frame) {
+    ended_ = true;
+    NoteEnd(position_, findings);
+    return std::nullopt;
+  }
+  uint64_t end;
+  if (!CheckedAdd(frame->offset, frame->header.total_bytes(), &end) || end > file_->bytes()) {
+    ended_ = true;
+    findings.Add(Severity::kLoss, "hmem.cut", fmt::format("file offset {:#x}", frame->offset),
+                 fmt::format("the file is cut inside a {} frame; that frame is lost",
+                             format::FrameTypeName(frame->header.type)));
+    return std::nullopt;
+  }
+  position_ = end_offset_ = end;
+  attempt_ = format::SequenceAttempt(frame->header.sequence);
+  last_number_ = format::SequenceNumber(frame->header.sequence);
+  ended_ = frame->header.type == FrameType::kEnd;
+  return frame;
+}
+
+Result<std::optional<FrameAt>> FrameWalker::Search(uint64_t from) const {
+  uint64_t limit = file_->bytes();
+  if (file_->is_device()) limit = std::min(limit, from + kMaxDeviceSearchBytes);
+  std::vector<std::byte> window(1 << 20);
+  for (uint64_t at = from; at < limit; at += window.size()) {
+    HMEM_ASSIGN(size_t got, file_->ReadSome(at, window));
+    for (size_t i = 0; i + format::kFrameHeaderBytes <= got; i += format::kFrameAlign) {
+      auto bytes = std::span(window).subspan(i, format::kFrameHeaderBytes);
+      if (!std::equal(format::kFrameMagic.begin(), format::kFrameMagic.end(), bytes.begin()))
+        continue;
+      Result<FrameHeader> header = format::DecodeFrameHeader(bytes);
+      if (header && Acceptable(*header)) return FrameAt{at + i, *header};
+    }
+    if (got < window.size()) break;
+  }
+  return std::nullopt;
+}
+
+void FrameWalker::NoteEnd(uint64_t at, Findings& findings) const {
+  std::string place = fmt::format("file offset {:#x}", at);
+  Result<FrameHeader> header =
+      at < file_->bytes() ? file_->ReadHeader(at) : Fail(ErrorCode::kTruncated, "");
+  if (header && header->dump_id != dump_id_) {
+    findings.Add(Severity::kLoss, "hmem.cut", place,
+                 fmt::format("the dump is cut here; behind it lies dump {}, which was not used",
+                             format::DumpIdText(header->dump_id)));
+  } else if (header) {
+    findings.Add(
+        Severity::kLoss, "hmem.cut", place,
+        fmt::format("the dump is cut here; behind it lie frames of attempt {}, which were not used",
+                    format::SequenceAttempt(header->sequence)));
+  } else if (at < file_->bytes()) {
+    findings.Add(Severity::kLoss, "hmem.cut", place,
+                 "the dump is cut here; no frame of it lies behind");
+  } else {
+    findings.Add(Severity::kLoss, "hmem.cut", place, "the file ends without an END frame");
+  }
+}
+
+}  // namespace hmem::source

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// An .hmem file or device as a row of frames: following headers, rejecting what is not of this
+// dump, resynchronising after damage. Layout: hmem/format/hmem_frame.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hmem/base/address.h"
+#include "hmem/base/fd.h"
+#include "hmem/base/findings.h"
+#include "hmem/base/result.h"
+#include "hmem/format/hmem_frame.h"
+
+namespace hmem::source {
+
+struct FrameAt {
+  uint64_t offset = 0;
+  format::FrameHeader header;
+};
+
+// An open file or block device. Only positioned reads; safe from several threads.
+class HmemFile {
+ public:
+  static Result<HmemFile> Open(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  uint64_t bytes() const { return bytes_; }
+  bool is_device() const { return is_device_; }
+
+  // kTruncated when the file ends before `out` is full.
+  Status ReadExactly(uint64_t offset, std::span<std::byte> out) const;
+  Result<format::FrameHeader> ReadHeader(uint64_t offset) const;
+  // kCorrupt when the digest does not match.
+  Result<std::vector<std::byte>> ReadPayload(const FrameAt& frame) const;
+  // Up to out.size(); fewer only at the end.
+  Result<size_t> ReadSome(uint64_t offset, std::span<std::byte> out) const;
+
+ private:
+  UniqueFd fd_;
+  std::string path_;
+  uint64_t bytes_ = 0;
+  bool is_device_ = false;
+};
+
+// Visits the frames of one dump in file order.
+class FrameWalker {
+ public:
+  // Behind damage on a device (whose size says nothing about the dump) frames are looked for only
+  // so far.
+  static constexpr uint64_t kMaxDeviceSearchBytes = 64 << 20;
+
+  FrameWalker(const HmemFile& file, const format::DumpId& dump_id)
+      : file_(&file), dump_id_(dump_id) {}
+
+  // The next frame that lies whole in the file; nothing when the stream ends, by END or otherwise.
+  // Damage on the way becomes findings. Fails only when the file cannot be read.
+  Result<std::optional<FrameAt>> Next(Findings& findings);
+
+  // Where the stream ends: behind the last frame that was returned.
+  uint64_t end_offset() const { return end_offset_; }
+  bool damaged() const { return damaged_; }
+
+ private:
+  bool Acceptable(const format::FrameHeader& header) const;
+  // The next acceptable header at or behind `from`; nothing when there is none.
+  Result<std::optional<FrameAt>> Search(uint64_t from) const;
+  void NoteEnd(uint64_t at, Findings& findings) const;
+
+  const HmemFile* file_;
+  format::DumpId dump_id_;
+  uint64_t position_ = 0;
+  uint64_t end_offset_ = 0;
+  uint16_t attempt_ = 0;
+  std::optional<uint64_t> last_number_;
+  bool ended_ = false;
+  bool damaged_ = false;
+};
+
+}  // namespace hmem::source
