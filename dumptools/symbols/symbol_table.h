@@ -27,12 +27,17 @@ struct Located {
   uint64_t offset = 0;  // into the symbol
 };
 
-// Fill with Add, then Seal once; lookups only after Seal.
+// Fill with Add, then Seal; lookups see what was there at the last Seal. More may be added and
+// sealed later (module symbols are found through kernel symbols). Memory: 24 bytes, the name and
+// about 12 bytes of index for each symbol.
 class SymbolTable {
  public:
-  // Index to pass to Add; 0 is the kernel. `text` ranges keep addresses behind a module's last
-  // symbol from resolving.
+  // Room for as many symbols and bytes of names, to spare copies.
+  void Reserve(size_t symbols, size_t name_bytes);
+  // Index to pass to Add; 0 is the kernel. A symbol inside one of the `text` ranges does not reach
+  // beyond it.
   uint32_t AddModule(std::string_view name, std::vector<VirtRange> text);
+  // size_bytes 0: up to the next symbol. Names longer than 64 KiB are cut.
   void Add(uint32_t module, std::string_view name, VirtAddr address, uint64_t size_bytes,
            char kind);
   void Seal();
@@ -43,29 +48,40 @@ class SymbolTable {
                              std::optional<std::string_view> module = std::nullopt) const;
   std::vector<Symbol> FindAll(std::string_view name) const;
   // The nearest symbol at or below `address`, if the address is inside its size. Of several at one
-  // address a global, non-absolute, not "__pfx_"/"$x"-like name wins.
+  // address the first added wins, as in the kernel's own lookup, so that names agree with its log;
+  // "__pfx_x", "$x" and ".Lx" come last. Absolute symbols (kind 'A': numbers, and on x86_64 up to
+  // 6.14 offsets into the per-CPU area) are never located.
   std::optional<Located> Locate(VirtAddr address) const;
-  // All symbols in address order (for `sym --list`).
+  // Absolute symbols first, then by address (for `sym --list`).
   Symbol At(size_t index) const;
 
  private:
   struct Entry {
     uint64_t address;
-    uint64_t size_bytes;
     uint32_t name_offset;
+    uint32_t size_bytes;
     uint16_t name_bytes;
     uint16_t module;
     char kind;
-  };
-  Symbol ToSymbol(const Entry& entry) const;
+    bool own_size;  // size_bytes was given, not computed
 
-  std::string names_;
-  std::vector<Entry> entries_;     // by address after Seal
-  std::vector<uint32_t> by_name_;  // indices into entries_, by name
+    bool absolute() const { return kind == 'A' || kind == 'a'; }
+  };
   struct Module {
     std::string name;
     std::vector<VirtRange> text;
   };
+
+  std::string_view NameOf(const Entry& entry) const;
+  Symbol ToSymbol(const Entry& entry) const;
+  // Calls visit(entry index) for every symbol of that name, by address, until it returns false.
+  template <typename Visit>
+  void ForEachNamed(std::string_view name, Visit visit) const;
+
+  std::string names_;
+  std::vector<Entry> entries_;     // after Seal: absolute ones, then the rest, each by address
+  size_t first_located_ = 0;       // first entry that is not absolute
+  std::vector<uint32_t> by_name_;  // open-addressing hash table of entry index + 1; 0 is free
   std::vector<Module> modules_{Module{}};
 };
 

@@ -33,16 +33,30 @@ class Btf final : public TypeDb {
   size_t type_count() const { return offsets_.size(); }  // own types, without the base's
 
  private:
+  struct Record;  // one decoded struct btf_type
+
   Btf() = default;
+  Status IndexTypes();
+  // Types from 1 to here exist (the base's and our own).
+  TypeId end_id() const { return first_id_ + static_cast<TypeId>(offsets_.size()); }
+  // The record of one of our own types.
+  Record Own(TypeId id) const;
+  // Of an own or a base type.
+  Result<Record> Any(TypeId id) const;
+  std::string_view Name(uint32_t string_offset) const;
+  Result<uint64_t> SizeOfId(TypeId id) const;
+  Result<MemberInfo> DescribeMember(const Record& record, uint32_t index) const;
+  void AppendEnumerators(const Record& record, TypeInfo* info) const;
 
   const Btf* base_ = nullptr;
   std::vector<std::byte> bytes_;
   Endian endian_ = Endian::kLittle;
   int word_bytes_ = 8;
-  uint64_t types_start_ = 0, strings_start_ = 0, strings_bytes_ = 0;
+  uint64_t types_start_ = 0, types_bytes_ = 0, strings_start_ = 0, strings_bytes_ = 0;
   TypeId first_id_ = 1;
-  uint32_t first_string_ = 0;
-  std::vector<uint32_t> offsets_;  // of type first_id_ + i
+  uint32_t first_string_ = 0;      // string offsets below are the base's
+  std::vector<uint32_t> offsets_;  // of type first_id_ + i, from types_start_
+  std::vector<TypeId> enums_;
   std::unordered_multimap<std::string_view, TypeId> by_name_;
 };
 

@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 import check_docs  # noqa: E402
 import check_layers  # noqa: E402
 import check_linkage  # noqa: E402
+import check_man  # noqa: E402
 import check_prints  # noqa: E402
 import check_proto  # noqa: E402
 import check_spdx  # noqa: E402
@@ -268,6 +269,60 @@ class Linkage(MadeTree):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"#!/bin/sh\n")
         self.assertIn("not an ELF", "\n".join(check_linkage.check(self.tree()).lines))
+
+
+class Man(unittest.TestCase):
+    HELP = """Usage: tool [OPTIONS] SUBCOMMAND
+
+Options:
+  -h,--help                   Print this
+  --json                      As JSON
+
+Subcommands:
+  report                      What happened
+                              and where
+  log                         The log
+"""
+    PAGE = """.TH TOOL 1
+.SH COMMANDS
+.B report, log
+.SH OPTIONS
+.TP
+.BR \\-h ", " \\-\\-help
+Text that mentions \\-\\-elsewhere.
+.TP
+.B \\-\\-json
+.SH EXIT STATUS
+0 good, 1 failed, 2 usage, 3 losses
+.SH FILES
+"""
+
+    def compare(self, help_text, page):
+        return check_man.compare("tool.1", {"": help_text, "log": "Options:\n  --help\n"}, page)
+
+    def test_passes_a_page_that_says_what_help_says(self):
+        self.assertEqual(self.compare(self.HELP, self.PAGE), [])
+
+    def test_reads_mdoc_too(self):
+        page = self.PAGE.replace(".TP\n.B \\-\\-json", ".It Fl -json")
+        self.assertEqual(self.compare(self.HELP, page), [])
+
+    def test_finds_an_option_that_the_page_lacks(self):
+        self.assertEqual(self.compare(self.HELP + "  --all    x\n", self.PAGE),
+                         ["tool.1: the page lacks --all"])
+
+    def test_finds_an_option_that_help_lacks(self):
+        self.assertEqual(self.compare(self.HELP.replace("  --json", "  json"), self.PAGE),
+                         ["tool.1: the page has --json, --help does not"])
+
+    def test_finds_a_verb_that_the_page_lacks(self):
+        self.assertIn("verb 'log'", self.compare(self.HELP, self.PAGE.replace(", log", ""))[0])
+
+    def test_finds_an_exit_code_that_is_not_explained(self):
+        self.assertIn("what 3 means", self.compare(self.HELP, self.PAGE.replace(", 3 losses", ""))[0])
+
+    def test_takes_verbs_from_the_listing_alone(self):
+        self.assertEqual(check_man.verbs_in(self.HELP), ["report", "log"])
 
 
 class Tidy(unittest.TestCase):

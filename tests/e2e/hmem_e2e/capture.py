@@ -31,6 +31,8 @@ class Plan:
     warn_first: bool = False
     preset: str = "capture"
     fault: str = ""
+    # Further lines of kdump-arm.conf.
+    settings: tuple = ()
     memory_mib: int = 384
     crashkernel: str = "128M"
     target_size: str = "600M"
@@ -51,6 +53,7 @@ class Captured:
 def configuration(plan):
     """kdump-arm.conf of a plan."""
     lines = ["label.rack = e2e", "target = " + ("device /dev/vdb" if plan.target == "raw" else "path /var/crash")]
+    lines += plan.settings
     if plan.fault:
         lines.append(f"append = hmem.fault={plan.fault}")
     return "".join(f"{line}\n" for line in lines)
@@ -81,7 +84,7 @@ def prepare(plan, folder):
 
 
 def boot(plan, folder, kernel, root, target_drive):
-    drives = [f"file={root},format=raw,if=virtio,cache=unsafe"] + ([target_drive] if target_drive else [])
+    drives = [machine.plain_drive(root)] + ([target_drive] if target_drive else [])
     command_line = f"console=ttyS0 root=/dev/vda rw oops=panic panic=10 crashkernel={plan.crashkernel}"
     return machine.Machine(folder, kernel.vmlinuz, images.initrd(kernel), command_line, drives,
                            memory_mib=plan.memory_mib, cpu=plan.cpu)
@@ -112,6 +115,13 @@ def watch(guest, boot_timeout=BOOT_TIMEOUT, capture_timeout=CAPTURE_TIMEOUT):
     return timeline
 
 
+def _only(folder, name):
+    files = sorted(folder.rglob(name))
+    if len(files) > 1:
+        raise Failure(f"more than one {name}: {files}")
+    return files[0] if files else None
+
+
 def collect(plan, folder, root, target, timeline, lines):
     """Copies what the guest left to the host."""
     out = folder / "out"
@@ -122,12 +132,10 @@ def collect(plan, folder, root, target, timeline, lines):
     else:
         where = {"root": (root, "/var/crash"), "ext4": (target, "/"), "xfs": (root, "/collected")}[plan.target]
         images.copy_out(*where, out / "crash")
-        found = {name: sorted((out / "crash").rglob(name)) for name in ("first-failure.pb", "dump.hmem*")}
-        for name, files in found.items():
-            if len(files) > 1:
-                raise Failure(f"more than one {name}: {files}")
-        record = next(iter(found["first-failure.pb"]), None)
-        dump = next(iter(found["dump.hmem*"]), None)
+        record = _only(out / "crash", "first-failure.pb")
+        # Stages that died leave what they had under further names; the finished dump is the one that counts.
+        dump = _only(out / "crash", "dump.hmem") or max((out / "crash").rglob("dump.hmem.*"), default=None,
+                                                        key=lambda path: path.stat().st_size)
     (folder / "timeline.json").write_text(json.dumps(timeline, indent=1), encoding="ascii")
     return Captured(plan, folder, out / "truth", record, dump, timeline, lines)
 
@@ -136,7 +144,7 @@ def crash(plan, name):
     """The whole run; its files stay in build/e2e/NAME."""
     folder = paths.RUNS / name
     kernel, root, target = prepare(plan, folder)
-    drive = f"file={target},format=raw,if=virtio,cache=unsafe" if target else None
+    drive = machine.plain_drive(target) if target else None
     with boot(plan, folder, kernel, root, drive) as guest:
         timeline = watch(guest)
         lines = list(guest.lines)

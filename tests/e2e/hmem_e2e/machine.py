@@ -13,6 +13,11 @@ def accelerator():
     return "kvm" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "tcg,thread=multi"
 
 
+def plain_drive(image):
+    """Options of QEMU's -drive for a raw image; what the host's page cache holds is enough here."""
+    return f"format=raw,cache=unsafe,file={image}"
+
+
 class Machine:
     """Runs until it powers off, or is stopped. `lines` are (seconds since the start, text)."""
 
@@ -21,11 +26,13 @@ class Machine:
         self.lines = []
         self._condition = threading.Condition()
         self._ended = False
+        self._hooks = []
         command = ["qemu-system-x86_64", "-machine", "q35", "-accel", accelerator(), "-cpu", cpu, "-smp", str(cpus),
                    "-m", str(memory_mib), "-display", "none", "-nodefaults", "-serial", "stdio",
                    "-kernel", str(kernel), "-initrd", str(initrd), "-append", command_line, *extra]
-        for drive in drives:
-            command += ["-drive", drive] if isinstance(drive, str) else drive
+        # Explicit devices: QEMU makes them in this order, so the first is the guest's vda.
+        for number, drive in enumerate(drives):
+            command += ["-drive", f"if=none,id=disk{number},{drive}", "-device", f"virtio-blk-pci,drive=disk{number}"]
         self._log = open(folder / "console.log", "w", encoding="utf-8")  # pylint: disable=consider-using-with
         self._log.write("# " + " ".join(command) + "\n")
         self._start = time.monotonic()
@@ -48,6 +55,9 @@ class Machine:
             with self._condition:
                 for raw in whole:
                     text = raw.decode("utf-8", "replace").rstrip("\r")
+                    for regex, call in self._hooks:
+                        if regex.search(text):
+                            call()
                     self.lines.append((now, text))
                     self._log.write(f"{now:9.3f} {text}\n")
                 self._log.flush()
@@ -58,6 +68,10 @@ class Machine:
             self._ended = True
             self._condition.notify_all()
 
+    def on_line(self, pattern, call):
+        """call() as soon as a line matches, before the line can be waited for; set before the line can come."""
+        self._hooks.append((re.compile(pattern), call))
+
     def wait(self, pattern, timeout, after=0):
         """The first line number >= `after` that matches, and the match. GuestFailure when time or machine end first."""
         deadline = time.monotonic() + timeout
@@ -65,6 +79,8 @@ class Machine:
         with self._condition:
             while True:
                 while at < len(self.lines):
+                    if "Attempted to kill init" in self.lines[at][1]:
+                        raise GuestFailure(f"the first process of the guest died; see {self.folder}/console.log")
                     if match := re.search(pattern, self.lines[at][1]):
                         return at, match
                     at += 1

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One run from "capture kernel up" to "rebooting": mounts, modules, target, ladder, ending.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "capture-kernel/init/capture_directory.h"
+#include "capture-kernel/init/child.h"
+#include "capture-kernel/init/clock.h"
+#include "capture-kernel/init/console.h"
+#include "capture-kernel/init/ladder.h"
+#include "capture-kernel/init/watchdog.h"
+#include "capture-kernel/plan/capture_plan.h"
+#include "hmem/base/result.h"
+
+namespace hmem::init {
+
+class CaptureRun : private StageRunner {
+ public:
+  explicit CaptureRun(Console* console) : console_(console) {}
+
+  // Everything but the ending; never fails, says what did.
+  plan::FinalAction Run();
+
+ private:
+  Status MountKernelFileSystems();
+  void ReadPlan();
+  void LoadModules();
+  Status PrepareTarget();
+  Status MountTarget(const std::string& device);
+  void Finish();
+  void Tick();
+
+  StageOutcome Run(Stage stage) override;
+  bool RecordDurable() override;
+  uint64_t StageDeadlineMs(Stage stage) const;
+  void AnnounceRecord();
+  // How the running system will call a file of this crash.
+  std::string NameOnTarget(std::string_view file) const;
+
+  Console* console_;
+  Timeline timeline_;
+  std::optional<Watchdog> watchdog_;  // once /dev is there
+  plan::CapturePlan plan_;
+  bool plan_read_ = false;
+  std::string device_node_;                    // "/dev/vda1"
+  std::optional<CaptureDirectory> directory_;  // a file-system target that is mounted
+  bool record_durable_ = false;
+  int attempts_ = 0;
+  uint64_t memory_bytes_ = 0;
+  uint64_t end_by_ms_ = 0;
+  std::map<std::string, std::string, std::less<>> faults_;
+};
+
+}  // namespace hmem::init

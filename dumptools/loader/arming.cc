@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/loader/arming.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "dumptools/loader/command_line.h"
+#include "dumptools/loader/initramfs.h"
+#include "dumptools/loader/module_index.h"
+#include "dumptools/loader/reservation.h"
+#include "hmem/base/fd.h"
+
+namespace hmem::loader {
+namespace {
+
+constexpr size_t kMaxKernelBytes = 256 << 20;
+constexpr uint64_t kMiB = 1 << 20;
+// What an initramfs has about, for the advice before one could be built.
+constexpr uint64_t kTypicalInitramfsBytes = 8 * kMiB;
+constexpr uint64_t kTypicalInitSizeBytes = 56 * kMiB;
+
+Result<KernelImage> ReadKernel(const Host& host, const std::string& path) {
+  HMEM_ASSIGN(auto bytes, ReadFile(host.At(path), kMaxKernelBytes));
+  HMEM_ASSIGN(KernelImage image, Within(path, ParseKernelImage(bytes)));
+  if (!image.is_64bit)
+    return Fail(ErrorCode::kUnsupported, fmt::format("{}: not a 64-bit kernel", path));
+  return image;
+}
+
+Result<ResolvedTarget> ResolveTarget(const Host& host, const Config& config) {
+  if (config.target_kind == plan::Target::Kind::kDevice)
+    return ResolveDeviceTarget(host, config.target);
+  return ResolvePathTarget(host, config.target);
+}
+
+std::string TargetAdvice(const Error& error, const Config& config) {
+  if (error.code() == ErrorCode::kNotFound && config.target_kind == plan::Target::Kind::kPath) {
+    return fmt::format("mkdir -p {}, or name another target in {}", config.target, kConfigPath);
+  }
+  return fmt::format(
+      "name a directory on ext4 or xfs directly on a disk, or an unused disk, with target = in {}",
+      kConfigPath);
+}
+
+Result<std::vector<std::string>> ModulesFor(const Host& host, const KernelImage& kernel,
+                                            const ResolvedTarget& target) {
+  HMEM_ASSIGN(ModuleIndex index, ModuleIndex::Open(host, "/lib/modules/" + kernel.release));
+  std::vector<std::string> files;
+  auto take = [&](const std::vector<std::string>& order) {
+    for (const std::string& file : order) {
+      if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(file);
+    }
+  };
+  for (const std::string& driver : target.drivers) {
+    HMEM_ASSIGN(auto order, index.LoadOrder(driver));
+    take(order);
+  }
+  // Built into this kernel and modular in the other: then only the devices' aliases tell.
+  if (kernel.release != host.KernelRelease().value_or("")) {
+    for (const std::string& alias : target.modaliases) {
+      if (auto order = index.LoadOrder(alias)) take(*order);
+    }
+  }
+  const std::string& type = target.target.file_system.type;
+  if (!type.empty()) {
+    HMEM_ASSIGN(auto order, index.LoadOrder(index.IsBuiltin(type) ? type : "fs-" + type));
+    take(order);
+  }
+  return files;
+}
+
+Result<std::string> MakeCommandLine(const Host& host, const Config& config) {
+  CommandLineFacts facts;
+  HMEM_ASSIGN(facts.running, host.ReadLine("/proc/cmdline"));
+  facts.active_consoles = host.ReadLine("/sys/class/tty/console/active").value_or("");
+  facts.cpus = config.cpus;
+  facts.boot_apic_id = BootApicId(host.Read("/proc/cpuinfo", 64 << 20).value_or(""));
+  facts.panic_timeout_s = config.panic_timeout_s;
+  facts.append = config.append;
+  return CaptureCommandLine(facts);
+}
+
+// Fills the fields of `preparation` one after the other, a check for each.
+class Preparer {
+ public:
+  Preparer(const Host& host, const Config& config) : host_(host), config_(config) {}
+
+  Preparation Run(bool is_root) {
+    Add(CheckRoot(is_root));
+    Add(CheckKexec(host_));
+    PrepareKernel();
+    PrepareTarget();
+    PrepareModules();
+    PrepareIdentity();
+    PrepareCommandLine();
+    PrepareInitramfs();
+    // Without crash kexec nothing can be reserved either; CheckKexec has said so.
+    if (!ReservedBytes(host_)) return std::move(out_);
+    uint64_t advised =
+        AdvisedBytes(out_.kernel ? out_.kernel->init_size_bytes : kTypicalInitSizeBytes,
+                     out_.initramfs.empty() ? kTypicalInitramfsBytes : out_.initramfs.size());
+    Add(CheckReservation(host_, advised));
+    return std::move(out_);
+  }
+
+ private:
+  void Add(CheckItem item) { out_.checks.push_back(std::move(item)); }
+  void Refuse(std::string_view id, const Error& error, std::string advice) {
+    Add(Failed(id, error.ToString(), std::move(advice)));
+  }
+
+  void PrepareKernel() {
+    out_.kernel_path = config_.kernel;
+    if (out_.kernel_path.empty()) {
+      auto release = host_.KernelRelease();
+      if (!release) return Refuse("kernel-image", release.error(), "mount /proc");
+      out_.kernel_path = "/boot/vmlinuz-" + *release;
+    }
+    auto kernel = ReadKernel(host_, out_.kernel_path);
+    if (!kernel)
+      return Refuse("kernel-image", kernel.error(),
+                    fmt::format("name one with kernel = in {}", kConfigPath));
+    out_.kernel = *std::move(kernel);
+    Add(Passed("kernel-image", fmt::format("{} is {}", out_.kernel_path, out_.kernel->release)));
+    Add(CheckKernelConfig(host_, out_.kernel->release));
+    Add(CheckLockdown(host_, *out_.kernel));
+  }
+
+  void PrepareTarget() {
+    auto target = ResolveTarget(host_, config_);
+    if (!target) return Refuse("target", target.error(), TargetAdvice(target.error(), config_));
+    out_.target = *std::move(target);
+    const plan::Target& found = out_.target->target;
+    if (found.kind == plan::Target::Kind::kPath) {
+      Add(Passed("target", fmt::format("{} is {} on {} ({})", found.name, found.directory,
+                                       out_.target->device_node, found.file_system.type)));
+      Add(CheckFreeSpace(host_, found.name));
+    } else {
+      Add(Passed("target", fmt::format("{}, {} MiB", found.name, found.sectors / 2048)));
+    }
+  }
+
+  void PrepareModules() {
+    if (!out_.kernel || !out_.target) return;
+    auto files = ModulesFor(host_, *out_.kernel, *out_.target);
+    if (!files)
+      return Refuse("modules", files.error(),
+                    fmt::format("install the modules of {} and run depmod", out_.kernel->release));
+    out_.module_files = *std::move(files);
+    have_modules_ = true;
+    Add(Passed("modules", fmt::format("{} needed", out_.module_files.size())));
+  }
+
+  void PrepareIdentity() {
+    auto identity = MakeIdentity(host_, config_.labels);
+    if (!identity) return Refuse("identity", identity.error(), "run systemd-machine-id-setup");
+    out_.identity = *std::move(identity);
+    if (out_.identity.host_id.empty()) {
+      Add(Warned("identity", "/etc/machine-id: missing or empty; crashes will carry no host id",
+                 "run systemd-machine-id-setup"));
+    } else {
+      Add(Passed("identity", fmt::format("host id {}", out_.identity.host_id)));
+    }
+  }
+
+  void PrepareCommandLine() {
+    auto line = MakeCommandLine(host_, config_);
+    if (!line)
+      return Refuse("command-line", line.error(),
+                    fmt::format("change cpus = or append = in {}", kConfigPath));
+    out_.command_line = *std::move(line);
+    Add(Passed("command-line", out_.command_line));
+  }
+
+  void PrepareInitramfs() {
+    if (!have_modules_) return;
+    InitramfsInput input;
+    input.plan.target = out_.target->target;
+    input.plan.deadlines = config_.deadlines;
+    input.plan.final_action = config_.final_action;
+    input.module_files = out_.module_files;
+    input.identity = out_.identity;
+    auto initramfs = BuildInitramfs(host_, input);
+    if (!initramfs)
+      return Refuse("initramfs", initramfs.error(),
+                    "install hmem completely, and depmod's kernel package");
+    out_.initramfs = *std::move(initramfs);
+    Add(Passed("initramfs", fmt::format("{} KiB", out_.initramfs.size() / 1024)));
+  }
+
+  const Host& host_;
+  const Config& config_;
+  Preparation out_;
+  bool have_modules_ = false;
+};
+
+}  // namespace
+
+bool Preparation::Ready() const {
+  return std::none_of(checks.begin(), checks.end(), [](const CheckItem& item) {
+    return item.state == CheckItem::State::kFailed;
+  });
+}
+
+Preparation Prepare(const Host& host, const Config& config, bool is_root) {
+  return Preparer(host, config).Run(is_root);
+}
+
+Status Load(const Host& host, const Preparation& preparation, Kexec& kexec) {
+  if (!preparation.Ready()) return Fail(ErrorCode::kInvalidArgument, "a check failed");
+  HMEM_TRY(kexec.LoadCrashKernel(host.At(preparation.kernel_path), preparation.initramfs,
+                                 preparation.command_line));
+  HMEM_ASSIGN(bool loaded, CrashKernelLoaded(host));
+  if (!loaded)
+    return Fail(ErrorCode::kIo, "the kernel took the image but does not say that it is loaded");
+  return {};
+}
+
+}  // namespace hmem::loader

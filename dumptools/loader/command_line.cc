@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/loader/command_line.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "capture-kernel/plan/key_value_text.h"
+
+namespace hmem::loader {
+namespace {
+
+// COMMAND_LINE_SIZE on x86 is 2048; the kernel puts "elfcorehdr=0x... " (at most 30) before ours.
+constexpr size_t kMaxBytes = 2047 - 30;
+
+// Words that say what the hardware is or can stand: without them the capture kernel may not come up
+// where this one did.
+constexpr std::array<std::string_view, 18> kHardwareWords = {
+    "acpi",    "noapic", "nolapic", "iommu", "intel_iommu", "amd_iommu",
+    "swiotlb", "pci",    "noacpi",  "nopat", "clocksource", "tsc",
+    "no5lvl",  "nohpet", "hpet",    "idle",  "x2apic_phys", "nox2apic"};
+
+std::vector<std::string> Words(std::string_view line) {
+  std::vector<std::string> words;
+  std::string word;
+  bool quoted = false;
+  for (char c : line) {
+    if (c == '"') quoted = !quoted;
+    bool blank = c == ' ' || c == '\t' || c == '\n';
+    if (!blank || quoted) {
+      word += c;
+    } else if (!word.empty()) {
+      words.push_back(std::move(word));
+      word.clear();
+    }
+  }
+  if (!word.empty()) words.push_back(std::move(word));
+  return words;
+}
+
+std::string_view KeyOf(std::string_view word) { return word.substr(0, word.find('=')); }
+
+}  // namespace
+
+Result<std::string> CaptureCommandLine(const CommandLineFacts& facts) {
+  std::vector<std::string> out;
+  for (const std::string& word : Words(facts.running)) {
+    if (word == "--") break;
+    if (KeyOf(word) == "console") out.push_back(word);
+  }
+  if (out.empty()) {
+    for (const std::string& console : Words(facts.active_consoles))
+      out.push_back("console=" + console);
+  }
+  for (const std::string& word : Words(facts.running)) {
+    if (word == "--") break;
+    if (std::find(kHardwareWords.begin(), kHardwareWords.end(), KeyOf(word)) !=
+        kHardwareWords.end()) {
+      out.push_back(word);
+    }
+  }
+  out.push_back(fmt::format("panic={}", facts.panic_timeout_s));
+  out.push_back(fmt::format("nr_cpus={}", facts.cpus));
+  if (facts.cpus > 1) {
+    if (!facts.boot_apic_id) {
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("cpus = {}: /proc/cpuinfo does not tell the boot CPU's initial apicid",
+                      facts.cpus));
+    }
+    out.push_back(fmt::format("disable_cpu_apicid={}", *facts.boot_apic_id));
+  }
+  out.push_back("irqpoll");
+  out.push_back("reset_devices");
+  if (!facts.append.empty()) out.push_back(facts.append);
+  std::string line = fmt::format("{}", fmt::join(out, " "));
+  if (line.size() > kMaxBytes) {
+    return Fail(ErrorCode::kLimit,
+                fmt::format("capture command line: {} bytes, {} fit", line.size(), kMaxBytes));
+  }
+  return line;
+}
+
+std::optional<uint64_t> BootApicId(std::string_view cpuinfo) {
+  // "processor : 0" opens the first block; blocks are parted by empty lines.
+  std::string_view block = cpuinfo.substr(0, cpuinfo.find("\n\n"));
+  constexpr std::string_view kKey = "initial apicid";
+  size_t at = block.find(kKey);
+  if (at == std::string_view::npos) return std::nullopt;
+  std::string_view line = block.substr(at, std::min(block.find('\n', at), block.size()) - at);
+  size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view word = line.substr(colon + 1);
+  word.remove_prefix(std::min(word.find_first_not_of(" \t"), word.size()));
+  auto id = plan::ParseNumber(word, 0, UINT32_MAX);
+  if (!id) return std::nullopt;
+  return *id;
+}
+
+std::optional<std::string> CommandLineValue(std::string_view command_line, std::string_view key) {
+  std::optional<std::string> value;
+  for (const std::string& word : Words(command_line)) {
+    if (word == "--") break;
+    if (word.find('=') != std::string::npos && KeyOf(word) == key)
+      value = word.substr(key.size() + 1);
+  }
+  return value;
+}
+
+}  // namespace hmem::loader

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The capture kernel's command line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "hmem/base/result.h"
+
+namespace hmem::loader {
+
+struct CommandLineFacts {
+  std::string running;  // /proc/cmdline
+  std::string
+      active_consoles;  // /sys/class/tty/console/active; used when `running` names no console
+  uint64_t cpus = 1;
+  // Initial APIC id of the boot CPU (x86); needed when cpus > 1: a panic on another CPU makes that
+  // one the boot CPU, and starting the old boot CPU would then send an INIT that resets the
+  // machine.
+  std::optional<uint64_t> boot_apic_id;
+  uint64_t panic_timeout_s = 10;
+  std::string append;
+};
+
+// Consoles and what describes the hardware are taken over from the running kernel, nothing else is;
+// never crashkernel=. The kernel adds elfcorehdr= itself. kLimit: longer than the kernel takes.
+// kInvalidArgument: several CPUs, no APIC id.
+Result<std::string> CaptureCommandLine(const CommandLineFacts& facts);
+
+// "initial apicid" of processor 0; nothing where /proc/cpuinfo has none (not x86).
+std::optional<uint64_t> BootApicId(std::string_view cpuinfo);
+
+// The value of the last `key=` word of a command line.
+std::optional<std::string> CommandLineValue(std::string_view command_line, std::string_view key);
+
+}  // namespace hmem::loader

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The capture initramfs: /init (hmem-init), /bin/hmemdump, the plan, the identity, and the modules
+// in load order.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "capture-kernel/plan/capture_plan.h"
+#include "dumptools/loader/host.h"
+#include "dumptools/loader/identity.h"
+#include "hmem/base/result.h"
+
+namespace hmem::loader {
+
+// The static programs that go in, as installed.
+constexpr std::string_view kHmemInitPath = "/usr/lib/hmem/hmem-init";
+constexpr std::string_view kHmemdumpStaticPath = "/usr/lib/hmem/hmemdump";
+
+struct InitramfsInput {
+  plan::CapturePlan plan;                 // its modules are set from module_files
+  std::vector<std::string> module_files;  // on the host, in load order
+  Identity identity;
+};
+
+// kNotFound, kIo: a program or module cannot be read. kInvalidArgument: a program is not a static
+// executable. Not packed: the boot of a capture kernel is faster without unpacking, and what it
+// saves in reserved memory is given back anyway.
+Result<std::vector<std::byte>> BuildInitramfs(const Host& host, const InitramfsInput& input);
+
+// kInvalidArgument naming the reason unless `program` is an ELF executable of this machine's word
+// size without an interpreter: nothing else starts in an initramfs that has no libraries.
+Status CheckStaticProgram(std::string_view path, std::span<const std::byte> program);
+
+}  // namespace hmem::loader

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the header of an x86 bzImage says. Source: Linux Documentation/arch/x86/boot.rst; the
+// signature is the PE certificate table (Microsoft PE/COFF specification, "Attribute Certificate
+// Table").
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "hmem/base/result.h"
+
+namespace hmem::loader {
+
+struct KernelImage {
+  std::string release;           // "6.1.0-56-cloud-amd64"
+  uint64_t init_size_bytes = 0;  // memory the image needs while it unpacks itself
+  uint64_t file_bytes = 0;
+  bool is_64bit = false;  // has the 64-bit entry that kexec_file_load needs
+  bool is_signed =
+      false;  // carries a certificate table; whether the kernel trusts it is another matter
+};
+
+// kUnsupported: not a bzImage, or one of before boot protocol 2.12. kTruncated, kCorrupt.
+Result<KernelImage> ParseKernelImage(std::span<const std::byte> image);
+
+}  // namespace hmem::loader

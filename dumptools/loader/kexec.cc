@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/loader/kexec.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/kexec.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "hmem/base/fd.h"
+
+namespace hmem::loader {
+namespace {
+
+Status FileLoad(int kernel_fd, int initramfs_fd, const std::string& command_line,
+                unsigned long flags) {
+  size_t length = command_line.empty() ? 0 : command_line.size() + 1;
+  long status = ::syscall(SYS_kexec_file_load, kernel_fd, initramfs_fd, length,
+                          command_line.empty() ? nullptr : command_line.c_str(), flags);
+  if (status == 0) return {};
+  int error = errno;
+  std::string advice = KexecAdvice(error);
+  return FailErrno(advice.empty() ? "kexec_file_load" : fmt::format("kexec_file_load ({})", advice),
+                   error);
+}
+
+}  // namespace
+
+std::string KexecAdvice(int errno_value) {
+  switch (errno_value) {
+    case EPERM:
+      return "not root, or kexec is switched off until the next boot (kernel.kexec_load_disabled), "
+             "or lockdown";
+    case ENOSYS:
+      return "this kernel was built without CONFIG_KEXEC_FILE";
+    case EKEYREJECTED:
+    case ENOKEY:
+    case ENODATA:
+      return "the kernel image is not signed by a key this kernel trusts; take the distribution's "
+             "signed kernel";
+    case EADDRNOTAVAIL:
+    case ENOMEM:
+      return "the reserved memory is too small; reserve more with crashkernel=";
+    case ENOEXEC:
+      return "not a kernel image this kernel can load";
+    case EBUSY:
+      return "another kexec load is in progress";
+    default:
+      return "";
+  }
+}
+
+Status SystemKexec::LoadCrashKernel(const std::string& kernel_path,
+                                    std::span<const std::byte> initramfs,
+                                    const std::string& command_line) {
+  HMEM_ASSIGN(UniqueFd kernel, OpenFile(kernel_path, O_RDONLY));
+  constexpr const char* kName = "hmem-capture-initramfs";
+  UniqueFd memory(::memfd_create(kName, MFD_CLOEXEC));
+  if (!memory.valid()) return FailErrno("memfd_create", errno);
+  HMEM_TRY(WriteAll(memory.get(), initramfs, kName));
+  return FileLoad(kernel.get(), memory.get(), command_line, KEXEC_FILE_ON_CRASH);
+}
+
+Status SystemKexec::UnloadCrashKernel() {
+  return FileLoad(-1, -1, "", KEXEC_FILE_UNLOAD | KEXEC_FILE_ON_CRASH);
+}
+
+}  // namespace hmem::loader

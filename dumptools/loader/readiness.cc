@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/loader/readiness.h"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+
+#include "capture-kernel/plan/key_value_text.h"
+#include "dumptools/loader/reservation.h"
+
+namespace hmem::loader {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+// The record and its directory; less than this and nothing can be saved.
+constexpr uint64_t kMinFreeBytes = 16 * kMiB;
+constexpr std::string_view kSecureBoot =
+    "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+
+// "none", "integrity" or "confidentiality" of "none [integrity] confidentiality".
+std::string LockdownMode(const Host& host) {
+  std::string line = host.ReadLine("/sys/kernel/security/lockdown").value_or("");
+  size_t open = line.find('[');
+  size_t close = line.find(']');
+  if (open == std::string::npos || close == std::string::npos || close < open) return "none";
+  return line.substr(open + 1, close - open - 1);
+}
+
+// efivarfs: four bytes of attributes, then the value.
+bool SecureBootOn(const Host& host) {
+  auto variable = host.Read(kSecureBoot);
+  return variable && variable->size() == 5 && (*variable)[4] == 1;
+}
+
+uint64_t MemTotalBytes(const Host& host) {
+  std::string text = host.Read("/proc/meminfo").value_or("");
+  constexpr std::string_view kKey = "MemTotal:";
+  size_t at = text.find(kKey);
+  if (at == std::string::npos) return 0;
+  std::string_view rest = std::string_view(text).substr(at + kKey.size());
+  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+  auto kib = plan::ParseNumber(rest.substr(0, rest.find(' ')), 0, UINT64_MAX / 1024);
+  return kib ? *kib * 1024 : 0;
+}
+
+}  // namespace
+
+std::string_view CheckStateName(CheckItem::State state) {
+  switch (state) {
+    case CheckItem::State::kOk:
+      return "ok";
+    case CheckItem::State::kWarning:
+      return "warning";
+    case CheckItem::State::kFailed:
+      return "failed";
+  }
+  return "failed";
+}
+
+CheckItem Passed(std::string_view id, std::string text) {
+  return {std::string(id), CheckItem::State::kOk, std::move(text), ""};
+}
+CheckItem Warned(std::string_view id, std::string text, std::string advice) {
+  return {std::string(id), CheckItem::State::kWarning, std::move(text), std::move(advice)};
+}
+CheckItem Failed(std::string_view id, std::string text, std::string advice) {
+  return {std::string(id), CheckItem::State::kFailed, std::move(text), std::move(advice)};
+}
+
+CheckItem CheckRoot(bool is_root) {
+  if (is_root) return Passed("root", "running as root");
+  return Failed("root", "not running as root", "run it with sudo");
+}
+
+CheckItem CheckKexec(const Host& host) {
+  if (auto loaded = CrashKernelLoaded(host); !loaded) {
+    return Failed("kexec", loaded.error().ToString(),
+                  "boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
+  }
+  auto line = [&](std::string_view name) {
+    return host.ReadLine(fmt::format("/proc/sys/kernel/{}", name)).value_or("");
+  };
+  if (std::string disabled = line("kexec_load_disabled"); !disabled.empty() && disabled != "0") {
+    return Failed(
+        "kexec", "kernel.kexec_load_disabled is set, and can only be unset by a reboot",
+        "remove kernel.kexec_load_disabled from /etc/sysctl.conf and /etc/sysctl.d and reboot");
+  }
+  // -1: no limit.
+  if (line("kexec_load_limit_panic") == "0") {
+    return Failed("kexec", "kernel.kexec_load_limit_panic leaves no load of a crash kernel",
+                  "reboot, and arm only once");
+  }
+  return Passed("kexec", "this kernel can load a crash kernel");
+}
+
+CheckItem CheckLockdown(const Host& host, const KernelImage& image) {
+  std::string mode = LockdownMode(host);
+  bool secure_boot = SecureBootOn(host);
+  if (mode == "none") {
+    return Passed("lockdown", secure_boot ? "Secure Boot is on, the kernel is not locked down"
+                                          : "not locked down");
+  }
+  std::string why = fmt::format("the kernel is locked down ({}{})", mode,
+                                secure_boot ? ", Secure Boot is on" : "");
+  if (!image.is_signed) {
+    return Failed("lockdown", fmt::format("{} and {} is not signed", why, image.release),
+                  "name the distribution's signed kernel with kernel = in kdump-arm.conf");
+  }
+  if (mode == "confidentiality") {
+    return Failed("lockdown",
+                  fmt::format("{}: the capture kernel would refuse to show the memory", why),
+                  "use lockdown=integrity at most");
+  }
+  return Passed("lockdown", fmt::format("{} and {} is signed", why, image.release));
+}
+
+CheckItem CheckKernelConfig(const Host& host, std::string_view release) {
+  std::string path = fmt::format("/boot/config-{}", release);
+  auto config = host.Read(path);
+  if (!config) {
+    return Warned(
+        "kernel-config",
+        fmt::format("{} cannot be read; not known whether the capture kernel has /proc/vmcore",
+                    path),
+        "make sure that it has CONFIG_CRASH_DUMP and CONFIG_PROC_VMCORE");
+  }
+  for (std::string_view option :
+       {"CONFIG_CRASH_DUMP", "CONFIG_PROC_VMCORE", "CONFIG_BLK_DEV_INITRD", "CONFIG_DEVTMPFS"}) {
+    if (config->find(fmt::format("\n{}=y\n", option)) == std::string::npos) {
+      return Failed("kernel-config", fmt::format("{} is not built with {}", release, option),
+                    "name a kernel that is with kernel = in kdump-arm.conf");
+    }
+  }
+  return Passed("kernel-config", fmt::format("{} has what a capture kernel needs", release));
+}
+
+CheckItem CheckReservation(const Host& host, uint64_t advised_bytes) {
+  auto reserved = ReservedBytes(host);
+  if (!reserved) {
+    return Failed("reserved-memory", reserved.error().ToString(),
+                  "boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
+  }
+  std::string advice = ReservationAdvice(host, advised_bytes);
+  if (*reserved == 0)
+    return Failed("reserved-memory", "no memory is reserved for a capture kernel", advice);
+  if (*reserved < advised_bytes) {
+    return Warned("reserved-memory",
+                  fmt::format("{} MiB are reserved, {} MiB are advised", *reserved / kMiB,
+                              advised_bytes / kMiB),
+                  advice);
+  }
+  return Passed("reserved-memory", fmt::format("{} MiB are reserved", *reserved / kMiB));
+}
+
+CheckItem CheckFreeSpace(const Host& host, std::string_view path) {
+  struct statvfs fs;
+  if (::statvfs(host.At(path).c_str(), &fs) != 0) {
+    return Failed("free-space", Error::FromErrno(path, errno).ToString(),
+                  "name another target in kdump-arm.conf");
+  }
+  uint64_t free_bytes = static_cast<uint64_t>(fs.f_bavail) * fs.f_frsize;
+  std::string text = fmt::format("{} MiB are free in {}", free_bytes / kMiB, path);
+  if (free_bytes < kMinFreeBytes)
+    return Failed("free-space", text, "make room, or name another target in kdump-arm.conf");
+  uint64_t memory = MemTotalBytes(host);
+  if (free_bytes < memory) {
+    return Warned("free-space", fmt::format("{}, memory has {} MiB", text, memory / kMiB),
+                  "a dump may be cut when the disk is full; what is written can be read");
+  }
+  return Passed("free-space", text);
+}
+
+}  // namespace hmem::loader

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Whether this machine can be armed: every question with its answer and, where the answer is no,
+// what to do.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dumptools/loader/host.h"
+#include "dumptools/loader/kernel_image.h"
+#include "hmem/base/result.h"
+
+namespace hmem::loader {
+
+struct CheckItem {
+  enum class State { kOk, kWarning, kFailed };
+  std::string id;  // stable, lower-case: "reserved-memory"
+  State state = State::kOk;
+  std::string text;    // what was found
+  std::string advice;  // what to do; empty when all is well
+};
+
+std::string_view CheckStateName(CheckItem::State state);  // "ok", "warning", "failed"
+
+CheckItem Passed(std::string_view id, std::string text);
+CheckItem Warned(std::string_view id, std::string text, std::string advice);
+CheckItem Failed(std::string_view id, std::string text, std::string advice);
+
+// "root": kexec needs CAP_SYS_BOOT.
+CheckItem CheckRoot(bool is_root);
+// "kexec": this kernel has crash kexec and it is not switched off.
+CheckItem CheckKexec(const Host& host);
+// "lockdown": Secure Boot and lockdown against the image's signature.
+CheckItem CheckLockdown(const Host& host, const KernelImage& image);
+// "kernel-config": CONFIG_CRASH_DUMP and CONFIG_PROC_VMCORE in /boot/config-RELEASE, as far as it
+// is there.
+CheckItem CheckKernelConfig(const Host& host, std::string_view release);
+// "reserved-memory" against what is advised.
+CheckItem CheckReservation(const Host& host, uint64_t advised_bytes);
+// "free-space" of the file system that `path` is on, against the size of memory.
+CheckItem CheckFreeSpace(const Host& host, std::string_view path);
+
+}  // namespace hmem::loader

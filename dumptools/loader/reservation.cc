@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/loader/reservation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "capture-kernel/plan/key_value_text.h"
+#include "dumptools/loader/command_line.h"
+
+namespace hmem::loader {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kTablesAndToolsBytes = 40 * kMiB;
+constexpr uint64_t kRoundBytes = 32 * kMiB;
+constexpr uint64_t kMinBytes = 128 * kMiB;
+
+// The files moved into /sys/kernel/kexec/ in newer kernels, which keep the old names too.
+Result<uint64_t> ReadKexecNumber(const Host& host, std::string_view old_name,
+                                 std::string_view new_name) {
+  for (std::string path :
+       {fmt::format("/sys/kernel/{}", old_name), fmt::format("/sys/kernel/kexec/{}", new_name)}) {
+    if (!host.Exists(path)) continue;
+    HMEM_ASSIGN(std::string line, host.ReadLine(path));
+    return Within(path, plan::ParseNumber(line, 0, UINT64_MAX));
+  }
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("/sys/kernel/{}: not there; this kernel was built without crash kexec",
+                          old_name));
+}
+
+}  // namespace
+
+Result<uint64_t> ReservedBytes(const Host& host) {
+  return ReadKexecNumber(host, "kexec_crash_size", "crash_size");
+}
+
+Result<bool> CrashKernelLoaded(const Host& host) {
+  HMEM_ASSIGN(uint64_t loaded, ReadKexecNumber(host, "kexec_crash_loaded", "crash_loaded"));
+  return loaded != 0;
+}
+
+uint64_t AdvisedBytes(uint64_t kernel_init_size_bytes, uint64_t initramfs_bytes) {
+  uint64_t need = kernel_init_size_bytes + 2 * initramfs_bytes + kTablesAndToolsBytes;
+  return std::max(kMinBytes, (need + kRoundBytes - 1) / kRoundBytes * kRoundBytes);
+}
+
+std::string ReservationAdvice(const Host& host, uint64_t advised_bytes) {
+  std::string word = fmt::format("crashkernel={}M", advised_bytes / kMiB);
+  std::string there;
+  if (auto value = CommandLineValue(host.Read("/proc/cmdline").value_or(""), "crashkernel")) {
+    there = fmt::format(" in place of crashkernel={}", *value);
+  }
+  if (host.Exists("/etc/default/grub")) {
+    return fmt::format(
+        "add {} to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub{}, run update-grub and reboot",
+        word, there);
+  }
+  return fmt::format(
+      "add {} to the kernel command line in the boot loader's configuration{} and reboot", word,
+      there);
+}
+
+}  // namespace hmem::loader

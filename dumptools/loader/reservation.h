@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Memory reserved for the capture kernel, and how much there should be.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "dumptools/loader/host.h"
+#include "hmem/base/result.h"
+
+namespace hmem::loader {
+
+// Bytes reserved by crashkernel=, 0 without. kUnsupported: this kernel was built without crash
+// kexec.
+Result<uint64_t> ReservedBytes(const Host& host);
+
+// Whether a capture kernel is loaded, by whomever. kUnsupported as above.
+Result<bool> CrashKernelLoaded(const Host& host);
+
+// What crashkernel= should be at least: the kernel unpacked (init_size of its header), the
+// initramfs twice (packed and unpacked side by side while it is read in) and 40 MiB for the
+// kernel's own tables and for hmemdump; rounded up to 32 MiB and never below 128 MiB. The stock 6.1
+// cloud kernel runs with 80 MiB and has 65 MiB to spare with 128.
+uint64_t AdvisedBytes(uint64_t kernel_init_size_bytes, uint64_t initramfs_bytes);
+
+// "add crashkernel=128M to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub, run update-grub and
+// reboot"
+std::string ReservationAdvice(const Host& host, uint64_t advised_bytes);
+
+}  // namespace hmem::loader

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/loader/target_resolver.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "capture-kernel/plan/hardware_path.h"
+#include "capture-kernel/plan/key_value_text.h"
+#include "dumptools/loader/module_file.h"
+#include "dumptools/loader/mount_table.h"
+
+namespace hmem::loader {
+namespace {
+
+constexpr size_t kMaxMountInfoBytes = 16 << 20;
+constexpr std::string_view kSysDevices = "/sys/devices";
+
+std::string BaseName(std::string_view path) {
+  return std::string(path.substr(path.rfind('/') + 1));
+}
+std::string ParentOf(std::string_view path) { return std::string(path.substr(0, path.rfind('/'))); }
+
+// sysfs writes '!' where a device's name has '/'.
+std::string NodeOf(std::string_view sysfs_dir) {
+  std::string name = BaseName(sysfs_dir);
+  std::replace(name.begin(), name.end(), '!', '/');
+  return "/dev/" + name;
+}
+
+std::unexpected<Error> CannotReplay(std::string_view what, std::string_view kind,
+                                    std::string_view under) {
+  return Fail(
+      ErrorCode::kUnsupported,
+      fmt::format("{} ({}) under {}: cannot be replayed by this version", what, kind, under));
+}
+
+// "dm-crypt" of a device mapper's uuid "CRYPT-LUKS2-...".
+std::string_view MapperKind(std::string_view uuid) {
+  if (uuid.starts_with("CRYPT-")) return "dm-crypt";
+  if (uuid.starts_with("LVM-")) return "LVM";
+  if (uuid.starts_with("mpath-")) return "multipath";
+  return "device mapper";
+}
+
+// Refuses what a plain probe of the hardware does not bring back.
+Status CheckPlainDisk(const Host& host, const std::string& dir, std::string_view under) {
+  if (host.Exists(dir + "/dm")) {
+    std::string name = host.ReadLine(dir + "/dm/name").value_or(BaseName(dir));
+    std::string uuid = host.ReadLine(dir + "/dm/uuid").value_or("");
+    return CannotReplay("/dev/mapper/" + name, MapperKind(uuid), under);
+  }
+  if (host.Exists(dir + "/md")) {
+    return CannotReplay(NodeOf(dir), "md " + host.ReadLine(dir + "/md/level").value_or("array"),
+                        under);
+  }
+  if (host.Exists(dir + "/loop")) return CannotReplay(NodeOf(dir), "loop device", under);
+  if (dir.find("/session") != std::string::npos) return CannotReplay(NodeOf(dir), "iSCSI", under);
+  if (dir.starts_with("/sys/devices/virtual/"))
+    return CannotReplay(NodeOf(dir), "virtual device", under);
+  return {};
+}
+
+// Fills everything that the device in sysfs says.
+Status DescribeDevice(const Host& host, const std::string& dir, std::string_view under,
+                      ResolvedTarget* resolved) {
+  std::string disk = dir;
+  if (host.Exists(dir + "/partition")) {
+    HMEM_ASSIGN(std::string number, host.ReadLine(dir + "/partition"));
+    HMEM_ASSIGN(resolved->target.partition,
+                Within(dir + "/partition", plan::ParseNumber(number, 1, 1 << 20)));
+    disk = ParentOf(dir);
+  }
+  HMEM_TRY(CheckPlainDisk(host, disk, under));
+  HMEM_ASSIGN(std::string sectors, host.ReadLine(dir + "/size"));
+  HMEM_ASSIGN(resolved->target.sectors,
+              Within(dir + "/size", plan::ParseNumber(sectors, 0, UINT64_MAX)));
+  resolved->target.hardware_path = plan::HardwarePath(disk);
+  resolved->device_node = NodeOf(dir);
+  for (size_t slash = disk.find('/', kSysDevices.size() + 1);; slash = disk.find('/', slash + 1)) {
+    std::string above = disk.substr(0, slash);
+    if (auto module = host.RealPath(above + "/driver/module")) {
+      std::string name = ModuleName(*module);
+      auto& drivers = resolved->drivers;
+      if (std::find(drivers.begin(), drivers.end(), name) == drivers.end()) drivers.push_back(name);
+    }
+    if (auto alias = host.ReadLine(above + "/modalias"); alias && !alias->empty()) {
+      resolved->modaliases.push_back(*alias);
+    }
+    if (slash == std::string::npos) break;
+  }
+  return {};
+}
+
+Status CheckUnused(const Host& host, const std::string& dir, std::string_view path) {
+  auto refuse = [&](std::string_view why) {
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{}: {}", path, why));
+  };
+  HMEM_ASSIGN(auto names, host.List(dir));
+  for (const std::string& name : names) {
+    if (host.Exists(fmt::format("{}/{}/partition", dir, name))) {
+      return refuse(fmt::format("has partitions ({}); name one of them", name));
+    }
+  }
+  if (auto holders = host.List(dir + "/holders"); holders && !holders->empty()) {
+    return refuse(fmt::format("in use by {}", holders->front()));
+  }
+  HMEM_ASSIGN(std::string number, host.ReadLine(dir + "/dev"));
+  HMEM_ASSIGN(std::string text, host.Read("/proc/self/mountinfo", kMaxMountInfoBytes));
+  HMEM_ASSIGN(auto mounts, ParseMountTable(text));
+  for (const Mount& mount : mounts) {
+    if (mount.device == number) return refuse(fmt::format("mounted on {}", mount.mount_point));
+  }
+  std::string swaps = host.Read("/proc/swaps").value_or("");
+  if (swaps.find(NodeOf(dir) + " ") != std::string::npos) return refuse("in use as swap");
+  auto file_system = plan::IdentifyFileSystemOn(host.At(NodeOf(dir)));
+  if (file_system) {
+    return refuse(fmt::format("holds an {} file system; use target = path, or wipefs it first",
+                              file_system->type));
+  }
+  if (file_system.error().code() == ErrorCode::kIo) return std::unexpected(file_system.error());
+  return {};
+}
+
+}  // namespace
+
+Result<ResolvedTarget> ResolvePathTarget(const Host& host, std::string_view path) {
+  if (!host.Exists(path))
+    return Fail(ErrorCode::kNotFound, fmt::format("{}: no such directory", path));
+  if (!host.IsDirectory(path))
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{}: not a directory", path));
+  HMEM_ASSIGN(std::string real, host.RealPath(path));
+  HMEM_ASSIGN(std::string text, host.Read("/proc/self/mountinfo", kMaxMountInfoBytes));
+  HMEM_ASSIGN(auto mounts, ParseMountTable(text));
+  const Mount* mount = MountOf(mounts, real);
+  if (mount == nullptr)
+    return Fail(ErrorCode::kNotFound, fmt::format("{}: on no mount of /proc/self/mountinfo", path));
+  if (mount->type != "ext4" && mount->type != "xfs") {
+    return CannotReplay(fmt::format("{} on {}", mount->source, mount->mount_point), mount->type,
+                        path);
+  }
+  if (mount->read_only) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{}: {} is mounted read-only", path, mount->mount_point));
+  }
+  ResolvedTarget resolved;
+  resolved.target.kind = plan::Target::Kind::kPath;
+  resolved.target.name = path;
+  std::string_view below = real;
+  if (mount->mount_point != "/") below.remove_prefix(mount->mount_point.size());
+  std::string directory = mount->root == "/" ? std::string(below)
+                                             : mount->root + std::string(below == "/" ? "" : below);
+  resolved.target.directory = directory.empty() ? "/" : directory;
+  HMEM_ASSIGN(std::string dir, host.RealPath("/sys/dev/block/" + mount->device));
+  HMEM_TRY(DescribeDevice(host, dir, path, &resolved));
+  HMEM_ASSIGN(resolved.target.file_system,
+              plan::IdentifyFileSystemOn(host.At(resolved.device_node)));
+  if (resolved.target.file_system.type != mount->type) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: mounted as {}, holds {}", resolved.device_node, mount->type,
+                            resolved.target.file_system.type));
+  }
+  return resolved;
+}
+
+Result<ResolvedTarget> ResolveDeviceTarget(const Host& host, std::string_view path) {
+  HMEM_ASSIGN(std::string real, host.RealPath(path));
+  std::string name = real.starts_with("/dev/") ? real.substr(5) : std::string();
+  std::replace(name.begin(), name.end(), '/', '!');
+  if (name.empty() || !host.Exists("/sys/class/block/" + name)) {
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{}: not a block device", path));
+  }
+  HMEM_ASSIGN(std::string dir, host.RealPath("/sys/class/block/" + name));
+  ResolvedTarget resolved;
+  resolved.target.kind = plan::Target::Kind::kDevice;
+  resolved.target.name = path;
+  HMEM_TRY(DescribeDevice(host, dir, path, &resolved));
+  HMEM_TRY(CheckUnused(host, dir, path));
+  return resolved;
+}
+
+}  // namespace hmem::loader

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/tools/kdump-arm/armed_state.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "dumptools/loader/reservation.h"
+#include "hmem/base/fd.h"
+
+namespace hmem::arm {
+namespace {
+
+// The order of keys is kept: people read it too.
+using Json = nlohmann::ordered_json;
+
+constexpr int kIndent = 2;
+constexpr uint64_t kMiB = 1 << 20;
+
+Json ToJson(const ArmedState& state) {
+  return {{"arm_id", state.arm_id},
+          {"host_id", state.host_id},
+          {"kernel_release", state.kernel_release},
+          {"kernel_path", state.kernel_path},
+          {"target", state.target},
+          {"target_device", state.target_device},
+          {"command_line", state.command_line},
+          {"initramfs_bytes", state.initramfs_bytes},
+          {"armed_at_s", state.armed_at_s}};
+}
+
+// Paths and command lines are bytes; what is not UTF-8 is replaced.
+std::string Dump(const Json& json) {
+  return json.dump(kIndent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Result<ArmedState> FromJson(const std::string& text) {
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object())
+    return Fail(ErrorCode::kCorrupt, fmt::format("{}: not a JSON object", kStatePath));
+  auto word = [&](const char* key) {
+    auto it = json.find(key);
+    return it != json.end() && it->is_string() ? it->get<std::string>() : std::string();
+  };
+  auto number = [&](const char* key) {
+    auto it = json.find(key);
+    return it != json.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
+  };
+  ArmedState state;
+  state.arm_id = word("arm_id");
+  state.host_id = word("host_id");
+  state.kernel_release = word("kernel_release");
+  state.kernel_path = word("kernel_path");
+  state.target = word("target");
+  state.target_device = word("target_device");
+  state.command_line = word("command_line");
+  state.initramfs_bytes = static_cast<uint64_t>(number("initramfs_bytes"));
+  state.armed_at_s = number("armed_at_s");
+  if (state.arm_id.empty())
+    return Fail(ErrorCode::kCorrupt, fmt::format("{}: no arm_id", kStatePath));
+  return state;
+}
+
+}  // namespace
+
+ArmedState StateOf(const loader::Preparation& preparation, int64_t now_s) {
+  ArmedState state;
+  state.arm_id = preparation.identity.arm_id;
+  state.host_id = preparation.identity.host_id;
+  state.kernel_path = preparation.kernel_path;
+  if (preparation.kernel) state.kernel_release = preparation.kernel->release;
+  if (preparation.target) {
+    state.target = preparation.target->target.name;
+    state.target_device = preparation.target->device_node;
+  }
+  state.command_line = preparation.command_line;
+  state.initramfs_bytes = preparation.initramfs.size();
+  state.armed_at_s = now_s;
+  return state;
+}
+
+Status SaveState(const loader::Host& host, const ArmedState& state) {
+  std::string path = host.At(kStatePath);
+  std::string directory = path.substr(0, path.rfind('/'));
+  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) return FailErrno(directory, errno);
+  std::string temporary = path + ".new";
+  HMEM_ASSIGN(UniqueFd fd, OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644));
+  std::string text = Dump(ToJson(state));
+  HMEM_TRY(WriteAll(fd.get(), std::as_bytes(std::span(text)), temporary));
+  HMEM_TRY(fd.Close(temporary));
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return FailErrno(path, errno);
+  return {};
+}
+
+Result<std::optional<ArmedState>> LoadState(const loader::Host& host) {
+  if (!host.Exists(kStatePath)) return std::nullopt;
+  HMEM_ASSIGN(std::string text, host.Read(kStatePath));
+  HMEM_ASSIGN(ArmedState state, FromJson(text));
+  return state;
+}
+
+Status RemoveState(const loader::Host& host) {
+  std::string path = host.At(kStatePath);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return FailErrno(path, errno);
+  return {};
+}
+
+Result<ArmStatus> ReadStatus(const loader::Host& host) {
+  ArmStatus status;
+  HMEM_ASSIGN(status.crash_kernel_loaded, loader::CrashKernelLoaded(host));
+  HMEM_ASSIGN(status.reserved_bytes, loader::ReservedBytes(host));
+  if (status.crash_kernel_loaded) {
+    HMEM_ASSIGN(status.state, LoadState(host));
+  }
+  return status;
+}
+
+std::string StatusText(const ArmStatus& status) {
+  std::string reserved = fmt::format("reserved memory: {} MiB\n", status.reserved_bytes / kMiB);
+  if (!status.crash_kernel_loaded) return "not armed: no crash kernel is loaded\n" + reserved;
+  if (!status.state)
+    return "not armed: a crash kernel is loaded, but not by kdump-arm\n" + reserved;
+  const ArmedState& state = *status.state;
+  return fmt::format("armed\n{}kernel: {} ({})\ntarget: {} on {}\ncommand line: {}\narm id: {}\n",
+                     reserved, state.kernel_release, state.kernel_path, state.target,
+                     state.target_device, state.command_line, state.arm_id);
+}
+
+std::string StatusJson(const ArmStatus& status) {
+  Json json = {{"armed", status.armed()},
+               {"crash_kernel_loaded", status.crash_kernel_loaded},
+               {"reserved_bytes", status.reserved_bytes}};
+  if (status.state) json["arming"] = ToJson(*status.state);
+  return Dump(json);
+}
+
+std::string CheckText(const loader::Preparation& preparation) {
+  std::string text;
+  for (const loader::CheckItem& item : preparation.checks) {
+    text += fmt::format("{:<8} {}: {}\n", loader::CheckStateName(item.state), item.id, item.text);
+    if (!item.advice.empty()) text += fmt::format("{:<8} {}\n", "", item.advice);
+  }
+  return text;
+}
+
+std::string CheckJson(const loader::Preparation& preparation) {
+  Json checks = Json::array();
+  for (const loader::CheckItem& item : preparation.checks) {
+    checks.push_back({{"id", item.id},
+                      {"state", std::string(loader::CheckStateName(item.state))},
+                      {"text", item.text},
+                      {"advice", item.advice}});
+  }
+  Json json = {{"ready", preparation.Ready()},
+               {"checks", std::move(checks)},
+               {"modules", preparation.module_files},
+               {"command_line", preparation.command_line},
+               {"initramfs_bytes", preparation.initramfs.size()}};
+  return Dump(json);
+}
+
+}  // namespace hmem::arm

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What was armed, remembered until the next boot in /run/hmem/armed.json, and the JSON of `status`
+// and `check`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "dumptools/loader/arming.h"
+#include "dumptools/loader/host.h"
+#include "hmem/base/result.h"
+
+namespace hmem::arm {
+
+constexpr std::string_view kStatePath = "/run/hmem/armed.json";
+
+struct ArmedState {
+  std::string arm_id;
+  std::string host_id;
+  std::string kernel_release;
+  std::string kernel_path;
+  std::string target;
+  std::string target_device;
+  std::string command_line;
+  uint64_t initramfs_bytes = 0;
+  int64_t armed_at_s = 0;  // Unix seconds
+};
+
+ArmedState StateOf(const loader::Preparation& preparation, int64_t now_s);
+
+// Written to a temporary name and renamed.
+Status SaveState(const loader::Host& host, const ArmedState& state);
+// Nothing when this boot was never armed. kIo, kCorrupt.
+Result<std::optional<ArmedState>> LoadState(const loader::Host& host);
+Status RemoveState(const loader::Host& host);
+
+struct ArmStatus {
+  bool crash_kernel_loaded = false;
+  std::optional<ArmedState> state;
+  uint64_t reserved_bytes = 0;
+
+  // Loaded, and by us.
+  bool armed() const { return crash_kernel_loaded && state.has_value(); }
+};
+
+Result<ArmStatus> ReadStatus(const loader::Host& host);
+
+std::string StatusText(const ArmStatus& status);
+std::string StatusJson(const ArmStatus& status);
+std::string CheckText(const loader::Preparation& preparation);
+std::string CheckJson(const loader::Preparation& preparation);
+
+}  // namespace hmem::arm
