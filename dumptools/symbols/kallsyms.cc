@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,31 +26,26 @@ constexpr std::string_view kAnchor = "_stext";      // the symbol that decides b
 
 // As many bytes as can be read, up to n: a dump may have lost the pages behind.
 std::vector<std::byte> ReadPrefix(const VirtReader& memory, VirtAddr addr, uint64_t n) {
-  constexpr uint64_t kStep = 256 << 10;
   constexpr uint64_t kPage = 4096;
-  std::vector<std::byte> bytes;
-  while (bytes.size() < n) {
-    size_t old = bytes.size();
-    auto want = static_cast<size_t>(std::min(kStep, n - old));
-    bytes.resize(old + want);
-    if (memory.Read(addr + old, std::span(bytes).subspan(old))) continue;
-    bytes.resize(old);
-    // Page by page up to the one that is missing.
-    while (bytes.size() < n) {
-      old = bytes.size();
-      want = static_cast<size_t>(std::min(kPage - (addr.value + old) % kPage, n - old));
-      bytes.resize(old + want);
-      if (memory.Read(addr + old, std::span(bytes).subspan(old))) continue;
-      bytes.resize(old);
-      return bytes;
-    }
+  std::vector<std::byte> bytes(n);
+  if (memory.Read(addr, bytes)) return bytes;
+  // Page by page up to the one that is missing.
+  uint64_t done = 0;
+  while (done < n) {
+    const uint64_t step = std::min(kPage - (addr.value + done) % kPage, n - done);
+    if (!memory.Read(addr + done, std::span(bytes).subspan(done, step))) break;
+    done += step;
   }
+  bytes.resize(done);
   return bytes;
 }
 
 // The 256 texts that the bytes of a packed name stand for.
 class Tokens {
  public:
+  // So many bytes can be read behind the start of every text.
+  static constexpr size_t kPadding = 16;
+
   static Result<Tokens> Load(const VirtReader& memory, VirtAddr table, VirtAddr index) {
     std::array<std::byte, kTokens * sizeof(uint16_t)> raw;
     HMEM_TRY(Within("kallsyms_token_index", memory.Read(index, raw)));
@@ -71,6 +67,7 @@ class Tokens {
       tokens.start_[i] = start;
       tokens.length_[i] = static_cast<uint16_t>(end - start);
     }
+    tokens.bytes_.resize(tokens.bytes_.size() + kPadding);
     return tokens;
   }
 
@@ -125,13 +122,31 @@ struct Survey {
   bool markers_agree = false;     // kallsyms_markers lie behind and point at every 256th name
 };
 
-void Unpack(const Tokens& tokens, std::span<const std::byte> packed, std::string* text) {
-  text->clear();
-  for (std::byte token : packed) {
-    *text += tokens[token];
-    if (text->size() > kMaxNameBytes) return;
+// The text of a packed name, type letter first.
+class Unpacker {
+ public:
+  explicit Unpacker(const Tokens& tokens) : tokens_(tokens) {}
+
+  // The view lasts until the next call. Cut at kMaxNameBytes.
+  std::string_view operator()(std::span<const std::byte> packed) {
+    size_t size = 0;
+    for (std::byte token : packed) {
+      const std::string_view text = tokens_[token];
+      if (text.size() > kMaxNameBytes - size) break;
+      if (text.size() <= Tokens::kPadding) {
+        std::memcpy(buffer_.data() + size, text.data(), Tokens::kPadding);  // faster than exact
+      } else {
+        std::memcpy(buffer_.data() + size, text.data(), text.size());
+      }
+      size += text.size();
+    }
+    return {buffer_.data(), size};
   }
-}
+
+ private:
+  const Tokens& tokens_;
+  std::array<char, kMaxNameBytes + Tokens::kPadding> buffer_{};
+};
 
 bool IsAnchor(const Tokens& tokens, std::span<const std::byte> packed) {
   size_t skip = 1;  // the type letter
@@ -319,9 +334,9 @@ Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinf
   uint64_t decoded_bytes = 0;
   NameCursor cursor(names, survey.code);
   std::span<const std::byte> packed;
-  std::string text;
+  Unpacker unpack(tokens);
   for (uint64_t i = 0; i < usable && cursor.Next(&packed); ++i) {
-    Unpack(tokens, packed, &text);
+    const std::string_view text = unpack(packed);
     decoded_bytes += text.size();
     if (decoded_bytes > kMaxNamesBytes) {
       return Fail(
@@ -333,8 +348,7 @@ Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinf
                    "a symbol without a name was skipped");
       continue;
     }
-    table.Add(0, std::string_view(text).substr(1), addresses.At(i, *code, relative_base), 0,
-              text[0]);
+    table.Add(0, text.substr(1), addresses.At(i, *code, relative_base), 0, text[0]);
   }
   return {};
 }

@@ -141,14 +141,20 @@ Result<arch::Mapping> AddressSpace::Translate(VirtAddr addr) const {
 Status AddressSpace::Read(VirtAddr addr, std::span<std::byte> out) const {
   while (!out.empty()) {
     HMEM_ASSIGN(arch::Mapping mapping, Translate(addr));
-    const uint64_t into = addr - mapping.virt.start;
-    const auto n = static_cast<size_t>(std::min<uint64_t>(out.size(), mapping.virt.end - addr));
-    if (Status status = source_->Read(mapping.phys + into, out.first(n)); !status) {
+    const PhysAddr phys = mapping.phys + (addr - mapping.virt.start);
+    // Pages that follow one another in physical memory too are one read.
+    uint64_t run = std::min<uint64_t>(out.size(), mapping.virt.end - addr);
+    while (run < out.size()) {
+      Result<arch::Mapping> next = Translate(addr + run);
+      if (!next || next->phys + (addr + run - next->virt.start) != phys + run) break;
+      run = std::min<uint64_t>(out.size(), next->virt.end - addr);
+    }
+    if (Status status = source_->Read(phys, out.first(run)); !status) {
       return std::unexpected(
           std::move(status).error().Within(fmt::format("virt {:#x}", addr.value)));
     }
-    out = out.subspan(n);
-    addr = addr + n;
+    out = out.subspan(run);
+    addr = addr + run;
   }
   return {};
 }
