@@ -2,6 +2,19 @@
 # Plug-ins are found by name and listed in a generated registry.cc: a plain sorted array, no static constructors, nothing
 # for the linker to drop. Used in plug-in folders only; everywhere else files are listed.
 
+# hmem_plugins(OUT_NAMES OUT_SOURCES SUFFIX): the files <name><SUFFIX> of this folder and their names. A file that comes or
+# goes is noticed by the next build.
+function(hmem_plugins out_names out_sources suffix)
+  file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *${suffix})
+  set(names)
+  foreach(file IN LISTS sources)
+    string(REPLACE ${suffix} "" name ${file})
+    list(APPEND names ${name})
+  endforeach()
+  set(${out_names} ${names} PARENT_SCOPE)
+  set(${out_sources} ${sources} PARENT_SCOPE)
+endfunction()
+
 # hmem_registry(OUT_SOURCES
 #   NAMES a b ...        plug-in names, snake_case, any order
 #   HEADERS "x/%.h"      header that declares each accessor (% is the name); omit to have the accessors declared here
