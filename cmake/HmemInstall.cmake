@@ -25,6 +25,7 @@ hmem_install_program(kdump-arm ${CMAKE_INSTALL_SBINDIR})
 
 file(GLOB configuration CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/dumptools/tools/kdump-arm/*.conf)
 install(FILES ${configuration} DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/hmem)
+install(FILES ${PROJECT_SOURCE_DIR}/dumptools/tools/kdump-arm/kdump-arm.service DESTINATION lib/systemd/system)
 foreach(section IN ITEMS 1 5 8)
   file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.${section})
   install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})

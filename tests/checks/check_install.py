@@ -19,6 +19,7 @@ LAYOUT = [
     ("usr/lib/hmem/hmem-init", True),
     ("usr/lib/hmem/hmemdump", True),
     ("etc/hmem/kdump-arm.conf", False),
+    ("usr/lib/systemd/system/kdump-arm.service", False),
     ("usr/share/man/man1/hmemscope.1", False),
     ("usr/share/man/man8/hmemdump.8", False),
     ("usr/share/man/man8/kdump-arm.8", False),
