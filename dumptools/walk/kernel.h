@@ -8,11 +8,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "arch/arch.h"
 #include "dumptools/symbols/symbol_table.h"
 #include "dumptools/types/btf.h"
+#include "dumptools/types/type_db.h"
 #include "dumptools/unwind/unwinder.h"
 #include "hmem/base/findings.h"
 #include "hmem/base/result.h"
@@ -22,10 +25,13 @@
 
 namespace hmem::walk {
 
+struct Module;  // modules.h
+
 struct OpenOptions {
   bool modules = true;  // module symbols, BTF and ORC too
 };
 
+// Not thread-safe: translations and member offsets are cached.
 class Kernel {
  public:
   // Order: VMCOREINFO, translation, kallsyms, BTF, modules, ORC. Fails only when the memory cannot
@@ -33,6 +39,17 @@ class Kernel {
   // `source` must outlive it.
   static Result<std::unique_ptr<Kernel>> Open(const source::MemorySource& source,
                                               const OpenOptions& options = {});
+
+  // From pieces found otherwise; `symbols` is sealed, `types` and `unwinder` may be absent.
+  struct Pieces {
+    space::Vmcoreinfo vmcoreinfo;
+    symbols::SymbolTable symbols;
+    std::unique_ptr<types::TypeDb> types;
+    std::unique_ptr<unwind::Unwinder> unwinder;
+  };
+  static std::unique_ptr<Kernel> Assemble(const source::MemorySource& source,
+                                          const arch::Arch& arch, space::AddressSpace memory,
+                                          Pieces pieces);
 
   const source::MemorySource& source() const { return *source_; }
   const arch::Arch& arch() const { return *arch_; }
@@ -62,24 +79,41 @@ class Kernel {
   // A char array member up to its NUL.
   Result<std::string> MemberText(VirtAddr object, std::string_view type_name,
                                  std::string_view path) const;
+  Result<VirtAddr> MemberAddress(VirtAddr object, std::string_view type_name,
+                                 std::string_view path) const;
+  // The object that holds `member` as its member `path` (the kernel's container_of).
+  Result<VirtAddr> Container(VirtAddr member, std::string_view type_name,
+                             std::string_view path) const;
+  bool HasMember(std::string_view type_name, std::string_view path) const;
+  Result<uint64_t> SizeOf(std::string_view type_name) const;
 
  private:
+  struct MemberPlace {
+    types::Field field;
+    bool is_signed = false;
+  };
+
   Kernel() = default;
   void LoadSymbols();
   void LoadTypes();
-  void LoadModules();
-  void LoadUnwinder();
+  std::vector<Module> LoadModules();
+  void LoadModuleTypes();
+  void LoadUnwinder(const std::vector<Module>& modules);
+  Result<MemberPlace> FindMember(std::string_view type_name, std::string_view path) const;
 
   const source::MemorySource* source_ = nullptr;
   const arch::Arch* arch_ = nullptr;
   space::Vmcoreinfo vmcoreinfo_;
   std::optional<space::AddressSpace> memory_;
   symbols::SymbolTable symbols_;
-  std::unique_ptr<types::Btf> types_;
+  std::unique_ptr<types::TypeDb> types_;
+  const types::Btf* btf_ = nullptr;  // types_, when they are BTF
   std::vector<std::pair<std::string, std::unique_ptr<types::Btf>>> module_types_;
   std::unique_ptr<unwind::Unwinder> unwinder_;
   std::optional<Error> types_error_, unwinder_error_;
-  mutable Findings findings_;
+  Findings findings_;
+  // By "type.path"; the names come from the walkers, so it stays small.
+  mutable std::unordered_map<std::string, Result<MemberPlace>> members_;
 };
 
 }  // namespace hmem::walk

@@ -20,7 +20,7 @@ struct Task {
   std::string comm;
   uint64_t state = 0;          // __state (5.14+) or state
   char state_letter = '?';     // R S D T t X Z P I, as /proc/PID/stat shows it (fs/proc/array.c)
-  bool kernel_thread = false;  // mm == NULL
+  bool kernel_thread = false;  // PF_KTHREAD
   uint32_t cpu = 0;
   bool on_cpu = false;         // was running when the machine stopped
   uint64_t start_time_ns = 0;  // since boot
@@ -30,12 +30,17 @@ struct Task {
 };
 
 // Threads by thread-group walk from init_task; sorted by tgid, then pid. The idle tasks (pid 0)
-// come first when asked for. A damaged list yields what could be read and findings. At most 4 Mi
-// tasks.
+// come first, by CPU, when asked for. A damaged list yields what could be read and findings. At
+// most 4 Mi tasks.
 Result<std::vector<Task>> ReadTasks(const Kernel& kernel, bool with_idle, Findings& findings);
 Result<Task> ReadTask(const Kernel& kernel, VirtAddr task_struct);
 
-// Stack of a task that is not running, from its saved switch frame.
+// The letter of /proc/PID/stat for task_struct's state and exit_state: task_state_array and
+// __task_state_index in fs/proc/array.c and include/linux/sched.h (4.14+).
+char StateLetter(uint64_t state, uint64_t exit_state);
+
+// Stack of a task that is not running, from its saved switch frame. kInvalidArgument: it was
+// running, its registers are the CPU's (cpus.h). kNotFound: a dead task whose stack was given back.
 Result<unwind::Stack> UnwindBlockedTask(const Kernel& kernel, const Task& task);
 
 }  // namespace hmem::walk
