@@ -20,6 +20,7 @@ constexpr uint64_t kKernelHalf = uint64_t{1} << 63;
 // CPU_ENTRY_AREA_BASE: exception stacks, a page or two each, side by side.
 constexpr VirtRange kEntryStacks = {VirtAddr(0xfffffe0000000000), VirtAddr(0xfffffe8000000000)};
 
+constexpr uint64_t kCallBytes = 5;  // e8 rel32
 constexpr size_t kMaxSwitches = 16;
 constexpr uint64_t kMaxScanWords = 512;
 constexpr uint64_t kLargestFrameBytes = 64 << 10;  // a step further than this has left its stack
@@ -32,6 +33,7 @@ class OrcUnwinder::Walk {
   Walk(const OrcUnwinder& unwinder, const Start& start)
       : memory_(*unwinder.memory_),
         arch_(*unwinder.arch_),
+        symbols_(*unwinder.symbols_),
         tables_(unwinder.tables_),
         roles_(unwinder.roles_),
         registers_(start.registers),
@@ -293,32 +295,54 @@ class OrcUnwinder::Walk {
     return true;
   }
 
-  // Generated code keeps a frame pointer; where there is none, the next address on the stack that
-  // is behind a call.
   bool CrossUnknownCode(std::string why) {
+    return LeaveByOwnCall() || LeaveByFramePointer() || LeaveByScan() || Stop(std::move(why));
+  }
+
+  // The first word on the stack that is the return address of a call to the function we are in.
+  bool LeaveByOwnCall() {
+    std::optional<symbols::Located> here = symbols_.Locate(exact_ ? Ip() : Ip() - 1);
+    if (!here) return false;
+    return Scan([&](VirtAddr ip) {
+      std::array<std::byte, kCallBytes> code;
+      if (!memory_.Read(ip - kCallBytes, code) || code[0] != std::byte{0xe8}) return false;
+      auto relative = static_cast<int64_t>(Load<int32_t>(code.data() + 1, Endian::kLittle));
+      return ip + static_cast<uint64_t>(relative) == here->symbol.address;
+    });
+  }
+
+  bool LeaveByFramePointer() {
+    if (!Known(roles_.bp)) return false;
+    VirtAddr bp(Value(roles_.bp));
+    if (bp < Sp() || bp - Sp() > kLargestFrameBytes) return false;
+    Result<uint64_t> saved = Word(bp), ip = Word(bp + kWord);
+    if (!saved || !ip || !IsReturnAddress(*ip)) return false;
+    LeaveTo(*ip, bp + 2 * kWord);
+    Set(roles_.bp, *saved);
+    reliable_ = false;
+    return true;
+  }
+
+  bool LeaveByScan() {
+    if (!Scan([&](VirtAddr ip) { return IsBehindCall(ip); })) return false;
+    reliable_ = false;
+    return true;
+  }
+
+  // Leaves to the first address of known code on the stack that `accept` takes.
+  template <typename Accept>
+  bool Scan(Accept accept) {
     VirtAddr sp = Sp();
-    if (Known(roles_.bp)) {
-      VirtAddr bp(Value(roles_.bp));
-      if (bp >= sp && bp - sp <= kLargestFrameBytes) {
-        Result<uint64_t> saved = Word(bp), ip = Word(bp + kWord);
-        if (saved && ip && IsReturnAddress(*ip)) {
-          LeaveTo(*ip, bp + 2 * kWord);
-          Set(roles_.bp, *saved);
-          reliable_ = false;
-          return true;
-        }
-      }
-    }
     for (uint64_t i = 0; i < kMaxScanWords; ++i) {
       VirtAddr slot = sp + i * kWord;
       Result<uint64_t> ip = Word(slot);
-      if (!ip) break;
-      if (!IsReturnAddress(*ip)) continue;
+      if (!ip) return false;
+      if (*ip < kKernelHalf || !tables_.IsCode(VirtAddr(*ip - 1)) || !accept(VirtAddr(*ip)))
+        continue;
       LeaveTo(*ip, slot + kWord);
-      reliable_ = false;
       return true;
     }
-    return Stop(std::move(why));
+    return false;
   }
 
   void LeaveTo(uint64_t ip, VirtAddr sp) {
@@ -335,6 +359,7 @@ class OrcUnwinder::Walk {
 
   const VirtReader& memory_;
   const arch::Arch& arch_;
+  const symbols::SymbolTable& symbols_;
   const OrcTables& tables_;
   const Roles& roles_;
   space::RegisterSet registers_;
@@ -345,6 +370,7 @@ class OrcUnwinder::Walk {
 
 Result<std::unique_ptr<OrcUnwinder>> OrcUnwinder::Create(const arch::Arch& arch,
                                                          const VirtReader& memory,
+                                                         const symbols::SymbolTable& symbols,
                                                          OrcTables tables) {
   Roles roles{};
   auto role = [&](std::string_view name, size_t* index) {
@@ -358,7 +384,8 @@ Result<std::unique_ptr<OrcUnwinder>> OrcUnwinder::Create(const arch::Arch& arch,
       !role("cs", &roles.cs)) {
     return Fail(ErrorCode::kUnsupported, fmt::format("ORC on architecture {}", arch.name));
   }
-  return std::unique_ptr<OrcUnwinder>(new OrcUnwinder(arch, memory, std::move(tables), roles));
+  return std::unique_ptr<OrcUnwinder>(
+      new OrcUnwinder(arch, memory, symbols, std::move(tables), roles));
 }
 
 Stack OrcUnwinder::Unwind(const Start& start, const Limits& limits) const {

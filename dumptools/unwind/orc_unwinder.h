@@ -6,14 +6,18 @@
 // frames where they are; stacks are switched through saved stack pointers and pt_regs. Where the
 // kernel knows its stacks and refuses to leave them, a dump only has memory: any stack in kernel
 // memory is taken that makes progress, the number of switches is bounded, and no stack is entered
-// twice at one place. Code without ORC (BPF, trampolines) is crossed by its frame pointer, else by
-// scanning a bounded piece of the stack for an address behind a call; such frames are not
-// `reliable`.
+// twice at one place.
+//
+// Code without ORC is of two kinds. A function that objtool was told to leave alone, as
+// __crash_kexec, where the stack of every panic begins: the stack is searched for the return
+// address behind a call to that very function, which is proof. Generated code (BPF, trampolines):
+// its frame pointer, else the next address behind any call; such frames are not `reliable`.
 #pragma once
 
 #include <memory>
 
 #include "arch/arch.h"
+#include "dumptools/symbols/symbol_table.h"
 #include "dumptools/unwind/orc_tables.h"
 #include "dumptools/unwind/unwinder.h"
 #include "hmem/base/virt_reader.h"
@@ -22,9 +26,12 @@ namespace hmem::unwind {
 
 class OrcUnwinder final : public Unwinder {
  public:
-  // `arch` and `memory` must outlive it. kUnsupported: not an architecture whose ORC this is.
+  // `arch`, `memory` and `symbols` (sealed before the first use) must outlive it. kUnsupported: not
+  // an architecture whose ORC this is.
   static Result<std::unique_ptr<OrcUnwinder>> Create(const arch::Arch& arch,
-                                                     const VirtReader& memory, OrcTables tables);
+                                                     const VirtReader& memory,
+                                                     const symbols::SymbolTable& symbols,
+                                                     OrcTables tables);
 
   Stack Unwind(const Start& start, const Limits& limits) const override;
   const OrcTables& tables() const { return tables_; }
@@ -36,12 +43,17 @@ class OrcUnwinder final : public Unwinder {
   };
   class Walk;
 
-  OrcUnwinder(const arch::Arch& arch, const VirtReader& memory, OrcTables tables,
-              const Roles& roles)
-      : arch_(&arch), memory_(&memory), tables_(std::move(tables)), roles_(roles) {}
+  OrcUnwinder(const arch::Arch& arch, const VirtReader& memory, const symbols::SymbolTable& symbols,
+              OrcTables tables, const Roles& roles)
+      : arch_(&arch),
+        memory_(&memory),
+        symbols_(&symbols),
+        tables_(std::move(tables)),
+        roles_(roles) {}
 
   const arch::Arch* arch_;
   const VirtReader* memory_;
+  const symbols::SymbolTable* symbols_;
   OrcTables tables_;
   Roles roles_;
 };

@@ -131,7 +131,8 @@ void Kernel::LoadUnwinder(const std::vector<Module>& modules) {
         if (table) tables.AddModule(*std::move(table));
       }
     }
-    HMEM_ASSIGN(unwinder_, unwind::OrcUnwinder::Create(*arch_, *memory_, std::move(tables)));
+    HMEM_ASSIGN(unwinder_,
+                unwind::OrcUnwinder::Create(*arch_, *memory_, symbols_, std::move(tables)));
     return {};
   };
   if (Status status = load(); !status) {
