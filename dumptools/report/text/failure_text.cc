@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/report/text/failure_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "dumptools/report/text/pieces.h"
+
+namespace hmem::report {
+namespace {
+
+constexpr int kLogLines = 40;
+constexpr int kFirstFailureLines = 40;
+
+std::string WhyText(const v1::FailureReport& report) {
+  const v1::FirstFailure& failure = report.failure();
+  const v1::Cause& cause = failure.cause();
+  std::string out = "\n";
+  out += Row("said", cause.oops_message());
+  out += Row("panic", cause.panic_message());
+  if (cause.has_location()) out += Row("where", FrameText(cause.location()));
+  if (cause.fault_address_known()) out += Row("address", AddressText(cause.fault_address()));
+  out += Row("context", cause.context());
+  if (failure.has_crashed_task()) out += Row("task", TaskText(failure.crashed_task()));
+  out += Row("crashed", fmt::format("{}, {} after boot", DateText(failure.clock().crash_time_s()),
+                                    DurationText(failure.clock().uptime_ns())));
+  out += Row("kernel", failure.kernel().release());
+  for (const std::string& sentence : cause.evidence())
+    out += Row(&sentence == &cause.evidence(0) ? "because" : "", sentence);
+  for (const std::string& sentence : report.where_to_look()) {
+    out += Row(&sentence == &report.where_to_look(0) ? "look at" : "", sentence);
+  }
+  return out;
+}
+
+std::string FirstFailureText(const v1::FirstFailure& failure) {
+  if (!failure.has_first_failure()) return {};
+  const v1::FirstFailureBlock& first = failure.first_failure();
+  std::string out = Heading("FIRST FAILURE");
+  const bool ring = first.origin() == v1::FirstFailureBlock::ORIGIN_RING;
+  out += fmt::format("  {} {} after boot, from the kernel's {}", Printable(first.kind()),
+                     DurationText(first.time_ns()), ring ? "failure ring" : "log");
+  if (first.is_the_panic()) {
+    out += ": the crash itself\n";
+  } else if (failure.clock().uptime_ns() > first.time_ns()) {
+    out += fmt::format(", {} before the crash\n",
+                       DurationText(failure.clock().uptime_ns() - first.time_ns()));
+  } else {
+    out += "\n";
+  }
+  if (first.log_start_lost())
+    out += "  The log's beginning is overwritten: there may have been an earlier one.\n";
+  // The crash's own lines stand in the log's tail below.
+  if (first.is_the_panic()) return out;
+  const int shown = std::min(first.records_size(), kFirstFailureLines);
+  for (int i = 0; i < shown; ++i) out += fmt::format("  {}\n", LogLineText(first.records(i)));
+  if (shown < first.records_size())
+    out += fmt::format("  ... {} more lines\n", first.records_size() - shown);
+  return out;
+}
+
+// The failing function on top; how the kernel died is one line below.
+std::string CrashedCpuText(const v1::FirstFailure& failure) {
+  std::string out;
+  for (const v1::Cpu& cpu : failure.cpus()) {
+    if (!cpu.crashed()) continue;
+    out += Heading(
+        fmt::format("CRASHING STACK: CPU {}, {}", cpu.number(),
+                    cpu.has_current() ? TaskText(cpu.current()) : std::string("task unknown")));
+    v1::Stack below;
+    std::string machinery;
+    for (const v1::Frame& frame : cpu.stack().frames()) {
+      if (frame.machinery()) {
+        if (!machinery.empty()) machinery += " < ";
+        machinery += frame.symbol().empty() ? AddressText(frame.pc()) : Printable(frame.symbol());
+      } else {
+        *below.add_frames() = frame;
+      }
+    }
+    below.set_end_reason(cpu.stack().end_reason());
+    const bool here =
+        failure.cause().has_location() && failure.cause().location_cpu() == cpu.number();
+    out += StackText(below, "  ", here ? 0 : -1);
+    if (!machinery.empty()) out += fmt::format("  above it, the kernel dying: {}\n", machinery);
+    if (cpu.registers_size() > 0) out += "\n" + RegistersText(cpu.registers(), "  ");
+  }
+  return out;
+}
+
+std::string OtherCpusText(const v1::FirstFailure& failure) {
+  std::string out;
+  for (const v1::Cpu& cpu : failure.cpus()) {
+    if (cpu.crashed()) continue;
+    if (out.empty()) out = Heading("OTHER CPUS");
+    out += fmt::format("  CPU {}: {}{}\n", cpu.number(),
+                       cpu.has_current() ? TaskText(cpu.current()) : std::string("task unknown"),
+                       cpu.online() ? "" : ", offline");
+    out += StackText(cpu.stack(), "    ");
+  }
+  return out;
+}
+
+std::string BlockedText(const v1::FirstFailure& failure) {
+  if (failure.blocked_task_count() == 0 && failure.blocked_tasks_size() == 0) return {};
+  std::string out =
+      Heading(fmt::format("BLOCKED TASKS (state D): {}", failure.blocked_task_count()));
+  for (const v1::BlockedTask& blocked : failure.blocked_tasks()) {
+    out += fmt::format("  {}\n", TaskText(blocked.task()));
+    out += StackText(blocked.stack(), "    ");
+  }
+  return out;
+}
+
+std::string LogTailText(const v1::FirstFailure& failure) {
+  if (failure.log_tail_size() == 0) return {};
+  const int begin = std::max(0, failure.log_tail_size() - kLogLines);
+  const uint64_t before = failure.log_records_omitted() + static_cast<uint64_t>(begin);
+  std::string out = Heading(
+      before == 0 ? "LOG"
+                  : fmt::format("LOG: the last {} records of {}", failure.log_tail_size() - begin,
+                                failure.log_tail_size() + failure.log_records_omitted()));
+  for (int i = begin; i < failure.log_tail_size(); ++i)
+    out += fmt::format("  {}\n", LogLineText(failure.log_tail(i)));
+  return out;
+}
+
+std::string ModulesText(const v1::FirstFailure& failure) {
+  if (failure.modules_size() == 0) return {};
+  std::string out = Heading(fmt::format("MODULES: {}", failure.modules_size()));
+  std::string plain;
+  for (const v1::Module& module : failure.modules()) {
+    if (!module.taint().empty()) {
+      out +=
+          fmt::format("  {} ({}) {}{}\n", Printable(module.name()), Printable(module.taint()),
+                      BytesText(module.size_bytes()),
+                      module.version().empty() ? "" : ", version " + Printable(module.version()));
+      continue;
+    }
+    const size_t line = plain.rfind('\n') == std::string::npos ? 0 : plain.rfind('\n') + 1;
+    if (plain.size() - line + module.name().size() > 90) plain += "\n ";
+    plain += " " + Printable(module.name());
+  }
+  if (!plain.empty()) out += fmt::format(" {}\n", plain);
+  return out;
+}
+
+std::string SystemText(const v1::FirstFailure& failure) {
+  std::string out = Heading("SYSTEM");
+  const v1::KernelIdentity& kernel = failure.kernel();
+  out += Row("kernel", kernel.banner().empty() ? kernel.release() : kernel.banner());
+  out += Row("build id", kernel.build_id());
+  out += Row("taint", kernel.taint().empty() ? "none" : kernel.taint());
+  out += Row("command line", kernel.command_line());
+  out += Row("node", kernel.node_name());
+  if (failure.memory().ram_bytes() > 0) {
+    std::string memory = BytesText(failure.memory().ram_bytes());
+    if (failure.memory().total_pages() > 0) {
+      memory +=
+          fmt::format(", {} managed, {} free, {} slab",
+                      BytesText(failure.memory().total_pages() * failure.memory().page_bytes()),
+                      BytesText(failure.memory().free_pages() * failure.memory().page_bytes()),
+                      BytesText(failure.memory().slab_pages() * failure.memory().page_bytes()));
+    }
+    out += Row("memory", memory);
+  }
+  if (failure.cpus_possible() > 0) {
+    out += Row("CPUs", fmt::format("{} online of {} possible", failure.cpus_online(),
+                                   failure.cpus_possible()));
+  }
+  if (failure.task_count() > 0) out += Row("tasks", fmt::format("{}", failure.task_count()));
+  out += Row("clock", failure.clock().trust());
+  out += Row("crash id", failure.identity().crash_id());
+  out += Row("boot id", failure.identity().boot_id());
+  out += Row("host id", failure.identity().host_id());
+  out += Row("arm id", failure.identity().arm_id());
+  for (const v1::Label& label : failure.identity().labels()) {
+    out += Row("label", fmt::format("{}={}", label.key(), label.value()));
+  }
+  return out;
+}
+
+std::string TimelineText(const v1::FirstFailure& failure) {
+  if (failure.timeline_size() == 0) return {};
+  std::string out = Heading("CAPTURE");
+  for (const v1::TimelineEvent& event : failure.timeline()) {
+    out += fmt::format("  {:>14}  {}\n", DurationText(event.capture_uptime_ns()),
+                       Printable(event.name()));
+  }
+  return out;
+}
+
+std::string FilesText(const v1::FailureReport& report) {
+  std::string out = Heading("FILES");
+  out += Row("record", report.record_path());
+  out += Row("dump", report.dump_path());
+  const v1::DumpState& dump = report.failure().dump();
+  if (report.dump_path().empty() && !dump.path().empty()) {
+    const char* state = dump.state() == v1::DumpState::STATE_COMPLETE ? "complete"
+                        : dump.state() == v1::DumpState::STATE_INCOMPLETE
+                            ? "incomplete"
+                            : "not written yet when the record was made";
+    out += Row("dump", fmt::format("{} on the target ({})", dump.path(), state));
+  } else if (report.dump_path().empty() && dump.state() == v1::DumpState::STATE_NONE) {
+    out += Row("dump", "none was asked for");
+  }
+  out +=
+      Row("made by", report.rebuilt() ? "this hmemscope, from the dump" : report.failure().tool());
+  out += Row("JSON", fmt::format("hmemscope report --json {}", report.origin().path()));
+  return out;
+}
+
+}  // namespace
+
+std::string Text(const v1::FailureReport& report) {
+  const v1::FirstFailure& failure = report.failure();
+  std::string out = Printable(report.verdict()) + "\n";
+  if (!report.origin().complete()) out += "(the dump is incomplete; see FINDINGS)\n";
+  out += WhyText(report);
+  out += CrashedCpuText(failure);
+  out += FirstFailureText(failure);
+  out += OtherCpusText(failure);
+  out += BlockedText(failure);
+  out += LogTailText(failure);
+  out += ModulesText(failure);
+  out += SystemText(failure);
+  out += TimelineText(failure);
+  out += FindingsText(failure.findings());
+  out += FilesText(report);
+  return out;
+}
+
+}  // namespace hmem::report
