@@ -221,7 +221,8 @@ v1::Clock EncodeClock(const walk::System& system, uint64_t log_end_ns) {
   } else {
     trust = "No crash time: the kernel did not save one";
   }
-  if (system.uptime_ns) {
+  // The timekeeper lags behind the log's clock by up to a tick, more when the machine hung.
+  if (system.uptime_ns && *system.uptime_ns >= log_end_ns) {
     clock.set_uptime_ns(*system.uptime_ns);
     trust += "; uptime from the dead kernel";
   } else if (log_end_ns != 0) {

@@ -164,7 +164,7 @@ constexpr auto kHard =
                                             "irq_work_run",
                                             "irq_work_run_list",
                                             "generic_smp_call_function_single_interrupt",
-                                            "__flush_smp_call_function_queue",
+
                                             "call_function_interrupt",
                                             "call_function_single_interrupt",
                                             "el1h_64_irq",
@@ -321,6 +321,12 @@ std::optional<size_t> FirstLivingFrame(const v1::Stack& stack) {
     if (frame.interrupted() || !IsDeathFrame(frame)) return static_cast<size_t>(i);
   }
   return std::nullopt;
+}
+
+void MarkMachinery(v1::Stack& stack) {
+  const size_t living = FirstLivingFrame(stack).value_or(0);
+  for (size_t i = 0; i < living; ++i)
+    stack.mutable_frames(static_cast<int>(i))->set_machinery(true);
 }
 
 std::optional<size_t> FirstInterruptedFrame(const v1::Stack& stack) {

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/firstfailure/identity.h"
+
+#include <gtest/gtest.h>
+
+namespace hmem::firstfailure {
+namespace {
+
+TEST(Identity, ReadsIdsAndLabels) {
+  Findings findings;
+  auto identity =
+      ParseIdentity("# made when armed\nhost_id=abc\narm_id=def\r\nlabel.rack=r=7\n\n", findings);
+  EXPECT_EQ(identity.host_id, "abc");
+  EXPECT_EQ(identity.arm_id, "def");
+  ASSERT_EQ(identity.labels.size(), 1u);
+  EXPECT_EQ(identity.labels[0].first, "rack");
+  EXPECT_EQ(identity.labels[0].second, "r=7");
+  EXPECT_TRUE(findings.all().empty());
+}
+
+TEST(Identity, ALineThatIsNoPairIsAFinding) {
+  Findings findings;
+  ParseIdentity("nonsense\n", findings);
+  ASSERT_EQ(findings.all().size(), 1u);
+  EXPECT_EQ(findings.all()[0].id, "record.identity.bad-line");
+}
+
+TEST(Identity, AnUnknownKeyIsAFinding) {
+  Findings findings;
+  ParseIdentity("colour=red\n", findings);
+  ASSERT_EQ(findings.all().size(), 1u);
+  EXPECT_EQ(findings.all()[0].id, "record.identity.unknown-key");
+}
+
+TEST(Identity, LabelsAreBounded) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "label.k" + std::to_string(i) + "=v\n";
+  Findings findings;
+  EXPECT_EQ(ParseIdentity(text, findings).labels.size(), 64u);
+  EXPECT_EQ(findings.all()[0].id, "record.identity.too-many-labels");
+}
+
+TEST(Identity, AMissingFileIsAnError) {
+  Findings findings;
+  auto identity = ReadIdentityFile("/nonexistent/identity", findings);
+  ASSERT_FALSE(identity.has_value());
+  EXPECT_EQ(identity.error().code(), ErrorCode::kIo);
+}
+
+TEST(CrashId, IsTheFirstHalfOfASha256) {
+  // sha256 of "host\0boot\01700000000\0arm\0"
+  EXPECT_EQ(CrashId("host", "boot", 1700000000, "arm"), "f040f21f915d14ce05abdcbfcbcbe78e");
+}
+
+TEST(CrashId, PartsDoNotRunIntoEachOther) {
+  EXPECT_NE(CrashId("ab", "c", 1, ""), CrashId("a", "bc", 1, ""));
+}
+
+TEST(CrashId, IsEmptyWhenNothingIsKnown) { EXPECT_EQ(CrashId("", "", 0, ""), ""); }
+
+}  // namespace
+}  // namespace hmem::firstfailure
