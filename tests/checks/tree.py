@@ -64,10 +64,10 @@ class Tree:
         return [f for f in self.files() if pathlib.PurePath(f).suffix in C_SUFFIXES]
 
     def changed_files(self):
-        """Files that differ from `base` (default: the commit before HEAD), not committed ones too."""
-        base = self.base or ("HEAD~1" if self.git("rev-parse", "-q", "--verify", "HEAD~1") else None)
-        if base is None:
-            return self.files()
+        """Files that differ from `base` (default: the commit before HEAD; in a clone of one commit
+        HEAD itself), those not committed too. None: there is no such revision."""
+        has_parent = self.git("rev-parse", "-q", "--verify", "HEAD~1")
+        base = self.base or ("HEAD~1" if has_parent else "HEAD")
         names = self.git("diff", "--name-only", "--diff-filter=d", base)
         if names is None:
             return None

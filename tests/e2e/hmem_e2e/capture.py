@@ -136,6 +136,7 @@ def collect(plan, folder, root, target, timeline, lines):
         # Stages that died leave what they had under further names; the finished dump is the one that counts.
         dump = _only(out / "crash", "dump.hmem") or max((out / "crash").rglob("dump.hmem.*"), default=None,
                                                         key=lambda path: path.stat().st_size)
+    root.unlink()
     (folder / "timeline.json").write_text(json.dumps(timeline, indent=1), encoding="ascii")
     return Captured(plan, folder, out / "truth", record, dump, timeline, lines)
 
