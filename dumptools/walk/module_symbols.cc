@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
+#include <string>
 #include <vector>
 
 #include "hmem/base/byte_reader.h"
@@ -42,6 +44,31 @@ Result<ElfSymbol> ReadSymbol(ByteReader& reader, int word_bytes) {
   return symbol;
 }
 
+struct Named {
+  std::string name;
+  ElfSymbol symbol;
+  char kind = '?';
+};
+
+// The kernel prints a module's function as reaching to the next symbol, or to the end of the text
+// (find_kallsyms_symbol), padding included, as it does its own; st_size would leave that out.
+void SizeToNextSymbol(const std::vector<VirtRange>& text, std::vector<Named>& symbols) {
+  std::ranges::stable_sort(symbols, {}, [](const Named& named) { return named.symbol.value; });
+  uint64_t next = 0;
+  uint64_t here = 0;
+  for (Named& named : std::views::reverse(symbols)) {
+    if (named.symbol.value != here) {
+      next = here;
+      here = named.symbol.value;
+    }
+    for (const VirtRange& range : text) {
+      if (here < range.start.value || here >= range.end.value) continue;
+      const bool inside = next > here && next < range.end.value;
+      named.symbol.size_bytes = (inside ? next : range.end.value) - here;
+    }
+  }
+}
+
 }  // namespace
 
 Status LoadModuleSymbols(const Kernel& kernel, const Module& module, symbols::SymbolTable& table) {
@@ -61,6 +88,7 @@ Status LoadModuleSymbols(const Kernel& kernel, const Module& module, symbols::Sy
   const int word_bytes = kernel.arch().word_bytes;
   const uint64_t symbol_bytes = word_bytes == 8 ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
   const VirtReader& memory = kernel.memory();
+  std::vector<Named> symbols;
   for (uint64_t first = 0; first < count; first += kSymbolsAtOnce) {
     uint64_t n = std::min(kSymbolsAtOnce, count - first);
     std::vector<std::byte> bytes(n * symbol_bytes);
@@ -74,8 +102,12 @@ Status LoadModuleSymbols(const Kernel& kernel, const Module& module, symbols::Sy
       Result<std::string> name = memory.Text(strtab + symbol.name, kMaxNameBytes);
       if (!name || name->empty()) continue;
       char kind = typetab.value != 0 ? static_cast<char>(kinds[i]) : static_cast<char>(symbol.info);
-      table.Add(index, *name, VirtAddr(symbol.value), symbol.size_bytes, kind);
+      symbols.push_back({*std::move(name), symbol, kind});
     }
+  }
+  SizeToNextSymbol(module.text, symbols);
+  for (const Named& named : symbols) {
+    table.Add(index, named.name, VirtAddr(named.symbol.value), named.symbol.size_bytes, named.kind);
   }
   return {};
 }

@@ -43,6 +43,8 @@ void AddVerb(CLI::App& app, const Command& command, Parsed& parsed) {
     CLI::Option* option =
         verb.add_option(std::string(argument.name), parsed.words[i], std::string(argument.help));
     option->expected(static_cast<int>(argument.min), static_cast<int>(argument.max))->type_name("");
+    // A vector option takes what follows, too, unless told not to.
+    option->allow_extra_args(argument.max > 1);
     if (argument.min > 0) option->required();
   }
   for (const Flag& flag : command.flags) {

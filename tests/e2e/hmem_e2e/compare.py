@@ -55,12 +55,12 @@ def task_list(ps, truth):
             continue
         equal(differences, f"task {pid} tgid", task["tgid"], thread.tgid)
         equal(differences, f"task {pid} parent", task["parent_tgid"], thread.parent)
-        # /proc adds the work item to a kworker's name; the task has the name alone.
-        if thread.comm.startswith("kworker/"):
-            if not thread.comm.startswith(task["comm"].split("-")[0].split("+")[0]):
-                differences.append(f"task {pid} comm: {task['comm']!r}, expected {thread.comm!r}")
-        else:
-            equal(differences, f"task {pid} comm", task["comm"], thread.comm)
+        # /proc adds the work item to a kworker's name, and shows other kernel threads' names in full; the task has 15
+        # bytes of the name alone.
+        wanted = thread.comm
+        if wanted.startswith("kworker/"):
+            wanted = wanted[:len(task["comm"])] or wanted
+        equal(differences, f"task {pid} comm", task["comm"], wanted[:15])
         if pid in truth.settled:
             equal(differences, f"task {pid} ({thread.comm}) state", task["state"], thread.state)
         equal(differences, f"task {pid} ({thread.comm}) kernel thread", task["kernel_thread"],
@@ -148,7 +148,7 @@ def failure(found, captured, truth):
     crashed_cpu = 0 if plan.trigger == "interrupt" else 1
     differences = []
     equal(differences, "cause.kind", found["cause"]["kind"], kind)
-    equal(differences, "cause.location.symbol", found["cause"]["location"]["symbol"], where)
+    equal(differences, "cause.location.symbol", found["cause"]["location"]["symbol"].split(".")[0], where)
     equal(differences, "cause.location.module", found["cause"]["location"]["module"], module)
     equal(differences, "cause.context", found["cause"]["context"], CONTEXT[plan.trigger])
     if plan.trigger == "pointer":
@@ -169,8 +169,8 @@ def failure(found, captured, truth):
     equal(differences, "number of crashed CPUs", len(crashed), 1)
     if crashed:
         equal(differences, "crashed CPU's number", crashed[0]["number"], crashed_cpu)
-        # "machinery" is the kernel dying: panic() and what it calls.
-        names = [frame["symbol"] for frame in crashed[0]["stack"]["frames"] if not frame["machinery"]]
+        # "machinery" is the kernel dying: panic() and what it calls. The compiler splits functions: f.cold is f.
+        names = [frame["symbol"].split(".")[0] for frame in crashed[0]["stack"]["frames"] if not frame["machinery"]]
         equal(differences, "crashed CPU's stack", names[:len(functions)], functions)
         if plan.trigger == "interrupt" and "quartz_spin" not in names:
             differences.append(f"the interrupted quartz_spin is not in {names}")

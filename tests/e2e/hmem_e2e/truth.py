@@ -11,6 +11,8 @@ class ThreadTruth:
     parent: int
     comm: str
     state: str
+    # How often it left the CPU, of its own accord and not.
+    switches: tuple
     # Lines of /proc/PID/task/TID/stack without the "[<0>] ".
     stack: tuple
 
@@ -42,21 +44,24 @@ class Truth:
         return found
 
     def _snapshot(self, name):
-        threads, ids, stat, stack = {}, None, None, []
+        threads, ids, stat, switches, stack = {}, None, None, [], []
 
         def close():
             if ids and stat:
                 comm = stat[stat.index("(") + 1:stat.rindex(")")]
                 rest = stat[stat.rindex(")") + 2:].split()
-                threads[ids[1]] = ThreadTruth(ids[1], ids[0], int(rest[1]), comm, rest[0], tuple(stack))
+                threads[ids[1]] = ThreadTruth(ids[1], ids[0], int(rest[1]), comm, rest[0],
+                                               tuple(switches), tuple(stack))
 
         for line in self.text(name).splitlines():
             key, _, rest = line.partition(" ")
             if key == "task":
                 close()
-                ids, stat, stack = tuple(int(word) for word in rest.split()), None, []
+                ids, stat, switches, stack = tuple(int(word) for word in rest.split()), None, [], []
             elif key == "stat":
                 stat = rest
+            elif key == "status":
+                switches.append(rest)
             elif key == "stack":
                 stack.append(re.sub(r"^\[<[0-9a-f]+>\] ", "", rest))
         close()
@@ -69,7 +74,7 @@ class Truth:
 
     @property
     def settled(self):
-        """Threads that were the same, state and stack, in every snapshot, though the snapshots were flushed to disk in
-        between: what wrote, or ran on a timer, is not among them. These must be the same in the dump."""
+        """Threads that did not run between the snapshots, though these were flushed to disk in between: what wrote, or
+        wakes by a timer, is not among them. These must be the same in the dump."""
         return {pid: thread for pid, thread in self.threads.items()
                 if all(snapshot.get(pid) == thread for snapshot in self.snapshots)}

@@ -34,13 +34,16 @@ static void Pin(int cpu) {
   if (sched_setaffinity(0, sizeof(set), &set) != 0) Die("sched_setaffinity");
 }
 
-/* Copies a file of /proc as lines "KEY text"; a task that went away leaves none. */
-static void CopyLines(FILE* out, const char* key, const char* path) {
+/* Copies the lines of a file of /proc that contain `part` as "KEY text"; a task that went away
+ * leaves none. */
+static void CopyLines(FILE* out, const char* key, const char* path, const char* part) {
   static char line[8192];
   FILE* in = fopen(path, "r");
   if (in == NULL) return;
-  while (fgets(line, sizeof(line), in) != NULL)
-    fprintf(out, "%s %s%s", key, line, strchr(line, '\n') ? "" : "\n");
+  while (fgets(line, sizeof(line), in) != NULL) {
+    if (strstr(line, part) != NULL)
+      fprintf(out, "%s %s%s", key, line, strchr(line, '\n') ? "" : "\n");
+  }
   fclose(in);
 }
 
@@ -60,11 +63,13 @@ static void Snapshot(const char* path) {
     for (struct dirent* thread; (thread = readdir(threads)) != NULL;) {
       if (!IsNumber(thread->d_name)) continue;
       fprintf(out, "task %.20s %.20s\n", process->d_name, thread->d_name);
-      static const char* const kFiles[] = {"stat", "stack"};
+      static const struct {
+        const char *name, *part;
+      } kFiles[] = {{"stat", ""}, {"status", "ctxt_switches"}, {"stack", ""}};
       for (unsigned i = 0; i < sizeof(kFiles) / sizeof(kFiles[0]); ++i) {
         snprintf(name, sizeof(name), "/proc/%.20s/task/%.20s/%s", process->d_name, thread->d_name,
-                 kFiles[i]);
-        CopyLines(out, kFiles[i], name);
+                 kFiles[i].name);
+        CopyLines(out, kFiles[i].name, name, kFiles[i].part);
       }
     }
     closedir(threads);
@@ -116,6 +121,7 @@ int main(int argc, char** argv) {
   for (int i = 0; i < kSnapshots; ++i) {
     snprintf(path, sizeof(path), "%s/tasks.%d", directory, i);
     Snapshot(path);
+    if (i + 1 == kSnapshots) break;
     sync();
     usleep(100 * 1000);
   }
