@@ -19,7 +19,7 @@ constexpr uint64_t kMinBytes = 128 * kMiB;
 // The files moved into /sys/kernel/kexec/ in newer kernels, which keep the old names too.
 Result<uint64_t> ReadKexecNumber(const Host& host, std::string_view old_name,
                                  std::string_view new_name) {
-  for (std::string path :
+  for (const std::string& path :
        {fmt::format("/sys/kernel/{}", old_name), fmt::format("/sys/kernel/kexec/{}", new_name)}) {
     if (!host.Exists(path)) continue;
     HMEM_ASSIGN(std::string line, host.ReadLine(path));

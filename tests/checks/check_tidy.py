@@ -18,7 +18,8 @@ PROGRAM = "clang-tidy-19"
 DIAGNOSTIC = re.compile(r"^(?P<place>\S+:\d+:\d+): (?:warning|error): (?P<text>.*)$")
 # The compiler's own warnings are the compiler's business; the build has them as errors.
 ARGUMENTS = ["--quiet", "--extra-arg=-Wno-unknown-warning-option",
-             "--extra-arg=-Wno-unused-command-line-argument"]
+             "--extra-arg=-Wno-unused-command-line-argument",
+             "--extra-arg=-Wno-deprecated-declarations"]
 
 
 def compile_database(tree):
