@@ -59,11 +59,10 @@ def _refused(name, done, place, exits=(1,)):
 def _hmemscope(inputs):
     program = paths.program(scope.PRESET, "hmemscope")
     for name, file in inputs.items():
-        for verb in VERBS:
-            for options in ([], ["--json"]):
-                done = run_program([program, verb, *options, file], check=False)
-                # What can still be told from a damaged file is told, with exit 3.
-                _refused(f"hmemscope {verb} {' '.join(options)} {name}", done, file, exits=(1, 3))
+        for verb, *words in (*([verb] for verb in VERBS), ["report", "--json"], ["sym", "init_task"]):
+            done = run_program([program, verb, file, *words], check=False)
+            # What can still be told from a damaged file is told, with exit 3.
+            _refused(f"hmemscope {verb} {' '.join(words)} {name}", done, file, exits=(1, 3))
 
 
 def _hmemdump_sources(inputs, folder):
