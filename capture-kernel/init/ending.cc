@@ -48,11 +48,11 @@ void RebootOnFatalSignals() {
 void StartOverseer(uint64_t seconds) {
   pid_t pid = ::fork();
   if (pid != 0) return;
+  WriteFile("/proc/self/oom_score_adj", "-1000");
   for (uint64_t left = seconds; left > 0;) left = ::sleep(static_cast<unsigned>(left));
   constexpr std::string_view kText = "\nhmem: out of time, resetting the machine\n";
   (void)!::write(STDERR_FILENO, kText.data(), kText.size());
-  // Once is enough for sysrq to be allowed; the kernel may have it switched off by default.
-  WriteFile("/proc/sys/kernel/sysrq", "1");
+  // Written there it works whatever kernel.sysrq says.
   WriteFile("/proc/sysrq-trigger", "b");
   ::_exit(1);
 }

@@ -67,6 +67,10 @@ Result<std::vector<std::string>> ModulesFor(const Host& host, const KernelImage&
     HMEM_ASSIGN(auto order, index.LoadOrder(index.IsBuiltin(type) ? type : "fs-" + type));
     take(order);
   }
+  // Last: the target matters more, and a machine without its watchdog can still save a dump.
+  for (const std::string& driver : WatchdogDrivers(host)) {
+    if (auto order = index.LoadOrder(driver)) take(*order);
+  }
   return files;
 }
 

@@ -57,6 +57,9 @@ Status CheckPlainDisk(const Host& host, const std::string& dir, std::string_view
   }
   if (host.Exists(dir + "/loop")) return CannotReplay(NodeOf(dir), "loop device", under);
   if (dir.find("/session") != std::string::npos) return CannotReplay(NodeOf(dir), "iSCSI", under);
+  if (dir.find("/nvme-subsystem/") != std::string::npos) {
+    return CannotReplay(NodeOf(dir), "NVMe multipath", under);
+  }
   if (dir.starts_with("/sys/devices/virtual/"))
     return CannotReplay(NodeOf(dir), "virtual device", under);
   return {};
@@ -178,6 +181,16 @@ Result<ResolvedTarget> ResolveDeviceTarget(const Host& host, std::string_view pa
   HMEM_TRY(DescribeDevice(host, dir, path, &resolved));
   HMEM_TRY(CheckUnused(host, dir, path));
   return resolved;
+}
+
+std::vector<std::string> WatchdogDrivers(const Host& host) {
+  std::vector<std::string> drivers;
+  constexpr std::string_view kClass = "/sys/class/watchdog";
+  for (const std::string& name : host.List(kClass).value_or(std::vector<std::string>())) {
+    auto module = host.RealPath(fmt::format("{}/{}/device/driver/module", kClass, name));
+    if (module && ModuleName(*module) != "softdog") drivers.push_back(ModuleName(*module));
+  }
+  return drivers;
 }
 
 }  // namespace hmem::loader

@@ -32,4 +32,8 @@ Result<ResolvedTarget> ResolvePathTarget(const Host& host, std::string_view path
 // swap, held by another device), has partitions, or holds a file system.
 Result<ResolvedTarget> ResolveDeviceTarget(const Host& host, std::string_view path);
 
+// Modules of the hardware watchdogs this machine has, so that the capture kernel can feed one too;
+// never softdog, which dies with the kernel it watches.
+std::vector<std::string> WatchdogDrivers(const Host& host);
+
 }  // namespace hmem::loader

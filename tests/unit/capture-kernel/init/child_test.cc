@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Real children on the build host.
+#include "capture-kernel/init/child.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+
+#include "tests/makers/temp_file.h"
+
+namespace hmem::init {
+namespace {
+
+using End = ChildResult::End;
+
+ChildResult Shell(const std::string& script,
+                  ChildLimits limits = {.deadline_ms = 20'000, .data_bytes = 0}) {
+  return RunChild({{"/bin/sh", "-c", script}, {"PATH=/usr/bin:/bin", "WORD=value"}}, limits, [] {});
+}
+
+TEST(Child, ItsExitStatusComesBack) {
+  ChildResult result = Shell("exit 3");
+  EXPECT_TRUE(result.exited_with(3));
+  EXPECT_EQ(result.Describe(), "exit status 3");
+}
+
+TEST(Child, GetsItsEnvironmentAndNothingElse) {
+  EXPECT_TRUE(Shell("test \"$WORD\" = value && test -z \"$HOME\"").exited_with(0));
+}
+
+TEST(Child, AnAbortIsNamed) {
+  ChildResult result = Shell("kill -ABRT $$");
+  EXPECT_EQ(result.end, End::kSignalled);
+  EXPECT_EQ(result.Describe(), "killed by signal 6 (Aborted)");
+}
+
+TEST(Child, AHangEndsAtTheDeadline) {
+  ChildResult result = Shell("sleep 1000", {.deadline_ms = 300, .data_bytes = 0});
+  EXPECT_EQ(result.end, End::kDeadline);
+  EXPECT_EQ(result.Describe(), "killed by signal 9 (deadline 1 s)");
+  EXPECT_GE(result.took_ms, 300u);
+  EXPECT_LT(result.took_ms, 10'000u);
+}
+
+TEST(Child, ADeadlineCannotBeIgnored) {
+  EXPECT_EQ(Shell("trap '' TERM INT HUP; while :; do sleep 1; done",
+                  {.deadline_ms = 300, .data_bytes = 0})
+                .end,
+            End::kDeadline);
+}
+
+TEST(Child, ItsChildrenDieWithIt) {
+  makers::TempFile file(std::string_view(""));
+  // The grandchild holds no pipe of ours and would write in two seconds.
+  ChildResult result = Shell("(sleep 2; echo late >" + file.path() + ") & exit 0");
+  EXPECT_TRUE(result.exited_with(0));
+  ::sleep(3);
+  std::ifstream in(file.path());
+  std::string text;
+  in >> text;
+  EXPECT_EQ(text, "");
+}
+
+TEST(Child, AHogMeetsItsMemoryLimit) {
+  // The shell's variable doubles until the data limit stops it; without one it would take 1 GiB.
+  constexpr std::string_view kHog =
+      "x=0123456789abcdef; i=0; while [ $i -lt 26 ]; do x=$x$x; i=$((i+1)); done; exit 0";
+  ChildResult result = Shell(std::string(kHog), {.deadline_ms = 60'000, .data_bytes = 32 << 20});
+  EXPECT_FALSE(result.exited_with(0)) << result.Describe();
+  EXPECT_NE(result.end, End::kDeadline);
+}
+
+TEST(Child, IsFirstInLineForTheOutOfMemoryKiller) {
+  EXPECT_TRUE(Shell("test \"$(cat /proc/self/oom_score_adj)\" = 1000").exited_with(0));
+}
+
+TEST(Child, RunsInAProcessGroupOfItsOwn) {
+  std::string own = std::to_string(::getpgrp());
+  EXPECT_TRUE(Shell("set -- $(cat /proc/self/stat); test \"$5\" != " + own).exited_with(0));
+}
+
+TEST(Child, AProgramThatIsNotThereIsNotStarted) {
+  ChildResult result =
+      RunChild({{"/nonexistent/program"}, {}}, {.deadline_ms = 5000, .data_bytes = 0}, [] {});
+  EXPECT_EQ(result.end, End::kNotStarted);
+  EXPECT_EQ(result.Describe(), "not started: No such file or directory");
+}
+
+TEST(Child, AnExitStatusOf127IsOneWhenTheProgramRan) {
+  EXPECT_TRUE(Shell("exit 127").exited_with(127));
+}
+
+TEST(Child, TicksWhileItRuns) {
+  int ticks = 0;
+  RunChild({{"/bin/sleep", "2.5"}, {}}, {.deadline_ms = 20'000, .data_bytes = 0}, [&] { ++ticks; });
+  EXPECT_GE(ticks, 2);
+}
+
+TEST(Function, ItsValueIsTheExitStatus) {
+  EXPECT_TRUE(RunFunction([] { return 5; }, 10'000, [] {}).exited_with(5));
+}
+
+TEST(Function, IsKilledAtTheDeadline) {
+  auto forever = [] {
+    for (;;) ::pause();
+    return 0;
+  };
+  EXPECT_EQ(RunFunction(forever, 200, [] {}).end, End::kDeadline);
+}
+
+TEST(ChildResult, SaysWhenAChildCannotBeKilled) {
+  ChildResult result;
+  result.end = End::kStuck;
+  result.deadline_ms = 60'000;
+  EXPECT_EQ(result.Describe(), "does not end (deadline 60 s, signal 9 sent)");
+}
+
+}  // namespace
+}  // namespace hmem::init

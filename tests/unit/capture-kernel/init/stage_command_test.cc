@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture-kernel/init/stage_command.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hmem::init {
+namespace {
+
+using testing::ElementsAre;
+using testing::Pair;
+using testing::UnorderedElementsAre;
+
+std::string Line(Stage stage, const StageDestination& destination = {"/mnt/x/dump.hmem", false}) {
+  return fmt::format("{}", fmt::join(StageCommand(stage, destination, "").argv, " "));
+}
+
+TEST(StageCommand, EveryRungIsSimplerThanTheOneAbove) {
+  EXPECT_EQ(Line(Stage::kRecord),
+            "/bin/hmemdump --first-failure-only --identity /etc/hmem/identity.conf /proc/vmcore "
+            "/mnt/x/dump.hmem");
+  EXPECT_EQ(Line(Stage::kRecordAgain), Line(Stage::kRecord));
+  EXPECT_EQ(Line(Stage::kFull),
+            "/bin/hmemdump --identity /etc/hmem/identity.conf /proc/vmcore /mnt/x/dump.hmem");
+  EXPECT_EQ(Line(Stage::kSingle),
+            "/bin/hmemdump --jobs 1 --compress none --identity /etc/hmem/identity.conf "
+            "/proc/vmcore /mnt/x/dump.hmem");
+  EXPECT_EQ(Line(Stage::kAddress),
+            "/bin/hmemdump --jobs 1 --compress none --order address --identity "
+            "/etc/hmem/identity.conf /proc/vmcore "
+            "/mnt/x/dump.hmem");
+  EXPECT_EQ(Line(Stage::kLog), "/bin/hmemdump --log-only /proc/vmcore");
+}
+
+TEST(StageCommand, ADeviceMayBeOverwritten) {
+  EXPECT_EQ(
+      Line(Stage::kFull, {"/dev/vdb", true}),
+      "/bin/hmemdump --overwrite-device --identity /etc/hmem/identity.conf /proc/vmcore /dev/vdb");
+}
+
+TEST(StageCommand, AFaultGoesIntoTheEnvironment) {
+  EXPECT_THAT(StageCommand(Stage::kFull, {"/dev/vdb", true}, "hang").environment,
+              ElementsAre("PATH=/bin", "HMEM_FAULT=hang"));
+  EXPECT_THAT(StageCommand(Stage::kFull, {"/dev/vdb", true}, "").environment,
+              ElementsAre("PATH=/bin"));
+}
+
+TEST(ParseFaults, TakesPairsAndLeavesRubbish) {
+  EXPECT_THAT(ParseFaults("record:abort,full:hang,,single:,:hog,rubbish"),
+              UnorderedElementsAre(Pair("record", "abort"), Pair("full", "hang")));
+  EXPECT_TRUE(ParseFaults("").empty());
+}
+
+TEST(CommandLineWord, TheLastOneWins) {
+  EXPECT_EQ(CommandLineWord("a hmem.fault=x:y b hmem.fault=full:hog\n", "hmem.fault"), "full:hog");
+  EXPECT_EQ(CommandLineWord("hmem.faults=x", "hmem.fault"), "");
+}
+
+}  // namespace
+}  // namespace hmem::init

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/loader/arming.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "tests/unit/dumptools/loader/made_machine.h"
+
+namespace hmem::loader {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Does what the test says and remembers what it was given.
+class FakeKexec : public Kexec {
+ public:
+  Status LoadCrashKernel(const std::string& kernel_path, std::span<const std::byte> initramfs,
+                         const std::string& line) override {
+    kernel = kernel_path;
+    initramfs_bytes = initramfs.size();
+    command_line = line;
+    return on_load();
+  }
+  Status UnloadCrashKernel() override { return {}; }
+
+  std::function<Status()> on_load = [] { return Status(); };
+  std::string kernel;
+  size_t initramfs_bytes = 0;
+  std::string command_line;
+};
+
+// Ids of the checks that failed.
+std::vector<std::string> FailuresOf(const MadeMachine& machine, const Config& config = {},
+                                    bool is_root = true) {
+  std::vector<std::string> ids;
+  for (const CheckItem& item : Prepare(machine.host(), config, is_root).checks) {
+    if (item.state == CheckItem::State::kFailed) ids.push_back(item.id);
+    if (item.state != CheckItem::State::kOk) {
+      EXPECT_NE(item.advice, "") << item.id;
+    }
+  }
+  return ids;
+}
+
+TEST(Prepare, AHealthyMachineIsReady) {
+  MadeMachine machine;
+  Preparation made = Prepare(machine.host(), {}, true);
+  for (const CheckItem& item : made.checks)
+    EXPECT_EQ(item.state, CheckItem::State::kOk) << item.id << ": " << item.text;
+  EXPECT_TRUE(made.Ready());
+  EXPECT_EQ(made.kernel->release, kMadeRelease);
+  EXPECT_THAT(made.module_files, ElementsAre(HasSubstr("/virtio.ko"), HasSubstr("/virtio_pci.ko"),
+                                             HasSubstr("/virtio_blk.ko")));
+  EXPECT_EQ(made.command_line, "console=ttyS0 panic=10 nr_cpus=1 irqpoll reset_devices");
+  EXPECT_FALSE(made.initramfs.empty());
+}
+
+TEST(Prepare, TakesTheHardwareWatchdogAlongButNotSoftdog) {
+  MadeMachine machine;
+  machine.tree.Directory("/sys/module/softdog");
+  machine.tree.Link("/sys/class/watchdog/watchdog0/device/driver/module",
+                    "../../../../../module/softdog");
+  machine.tree.Directory("/sys/module/i6300esb");
+  machine.tree.Link("/sys/class/watchdog/watchdog1/device/driver/module",
+                    "../../../../../module/i6300esb");
+  std::string modules = "/lib/modules/" + std::string(kMadeRelease) + "/";
+  machine.tree.File(
+      modules + "modules.dep",
+      "kernel/virtio_blk.ko:\nkernel/virtio_pci.ko:\nkernel/i6300esb.ko:\nkernel/softdog.ko:\n");
+  machine.tree.File(modules + "kernel/i6300esb.ko", MadeProgram());
+  EXPECT_THAT(Prepare(machine.host(), {}, true).module_files,
+              ElementsAre(HasSubstr("/virtio_pci.ko"), HasSubstr("/virtio_blk.ko"),
+                          HasSubstr("/i6300esb.ko")));
+}
+
+TEST(Prepare, SaysThatItNeedsRoot) { EXPECT_THAT(FailuresOf({}, {}, false), ElementsAre("root")); }
+
+TEST(Prepare, SaysThatTheKernelImageIsMissing) {
+  MadeMachine machine;
+  machine.tree.Remove("/boot/vmlinuz-" + std::string(kMadeRelease));
+  EXPECT_THAT(FailuresOf(machine), ElementsAre("kernel-image"));
+}
+
+TEST(Prepare, SaysThatTheTargetIsMissing) {
+  Config config;
+  config.target = "/none";
+  EXPECT_THAT(FailuresOf({}, config), ElementsAre("target"));
+}
+
+TEST(Prepare, SaysThatAModuleTableIsMissing) {
+  MadeMachine machine;
+  machine.tree.Remove("/lib/modules/" + std::string(kMadeRelease) + "/modules.dep");
+  EXPECT_THAT(FailuresOf(machine), ElementsAre("modules"));
+}
+
+TEST(Prepare, SaysThatAProgramIsMissing) {
+  MadeMachine machine;
+  machine.tree.Remove("/usr/lib/hmem/hmem-init");
+  EXPECT_THAT(FailuresOf(machine), ElementsAre("initramfs"));
+}
+
+TEST(Prepare, SaysThatNothingIsReserved) {
+  MadeMachine machine;
+  machine.tree.File("/sys/kernel/kexec_crash_size", "0\n");
+  EXPECT_THAT(FailuresOf(machine), ElementsAre("reserved-memory"));
+}
+
+TEST(Prepare, SaysThatCrashKexecIsMissingOnce) {
+  MadeMachine machine;
+  machine.tree.Remove("/sys/kernel");
+  EXPECT_THAT(FailuresOf(machine), ElementsAre("kexec"));
+}
+
+TEST(Prepare, SaysThatSeveralCpusAreNotPossible) {
+  Config config;
+  config.cpus = 4;
+  EXPECT_THAT(FailuresOf({}, config), ElementsAre("command-line"));
+}
+
+TEST(Prepare, LooksForAliasesWhenTheCaptureKernelIsAnotherRelease) {
+  MadeMachine machine;
+  machine.tree.File("/boot/vmlinuz-other", MadeKernel("6.9"));
+  machine.tree.File(
+      "/boot/config-6.9",
+      "#\nCONFIG_CRASH_DUMP=y\nCONFIG_PROC_VMCORE=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_DEVTMPFS=y\n");
+  machine.tree.File("/lib/modules/6.9/modules.dep", "virtio_pci.ko:\nvirtio_blk.ko:\nquirk.ko:\n");
+  machine.tree.File("/lib/modules/6.9/modules.builtin", "ext4.ko\n");
+  machine.tree.File("/lib/modules/6.9/modules.alias", "alias pci:v00001AF4* quirk\n");
+  for (std::string name : {"virtio_pci", "virtio_blk", "quirk"}) {
+    machine.tree.File("/lib/modules/6.9/" + name + ".ko", MadeProgram());
+  }
+  machine.tree.File("/sys/devices/pci0000:00/0000:00:03.0/modalias", "pci:v00001AF4d00001001\n");
+  Config config;
+  config.kernel = "/boot/vmlinuz-other";
+  EXPECT_THAT(Prepare(machine.host(), config, true).module_files,
+              ElementsAre("/lib/modules/6.9/virtio_pci.ko", "/lib/modules/6.9/virtio_blk.ko",
+                          "/lib/modules/6.9/quirk.ko"));
+}
+
+TEST(Load, GivesKexecWhatWasPreparedAndChecksThatItIsThere) {
+  MadeMachine machine;
+  FakeKexec kexec;
+  kexec.on_load = [&] {
+    machine.tree.File("/sys/kernel/kexec_crash_loaded", "1\n");
+    return Status();
+  };
+  Preparation made = Prepare(machine.host(), {}, true);
+  auto loaded = Load(machine.host(), made, kexec);
+  ASSERT_TRUE(loaded) << loaded.error().ToString();
+  EXPECT_THAT(kexec.kernel, HasSubstr("/boot/vmlinuz-6.1.0-56-cloud-amd64"));
+  EXPECT_EQ(kexec.initramfs_bytes, made.initramfs.size());
+  EXPECT_EQ(kexec.command_line, made.command_line);
+}
+
+TEST(Load, DoesNotBelieveAKernelThatDoesNotSayItIsLoaded) {
+  MadeMachine machine;
+  FakeKexec kexec;
+  EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error().code(),
+            ErrorCode::kIo);
+}
+
+TEST(Load, PassesOnWhatKexecSays) {
+  MadeMachine machine;
+  FakeKexec kexec;
+  kexec.on_load = [] { return FailErrno("kexec_file_load", EPERM); };
+  EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error().errno_value(),
+            EPERM);
+}
+
+TEST(Load, RefusesWhatIsNotReady) {
+  MadeMachine machine;
+  FakeKexec kexec;
+  EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}, false), kexec).error().code(),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(kexec.kernel, "");
+}
+
+TEST(KexecAdvice, ExplainsTheErrnosThatPeopleMeet) {
+  for (int number : {EPERM, ENOSYS, EKEYREJECTED, ENOKEY, EADDRNOTAVAIL, ENOEXEC, EBUSY})
+    EXPECT_NE(KexecAdvice(number), "");
+  EXPECT_EQ(KexecAdvice(EIO), "");
+}
+
+}  // namespace
+}  // namespace hmem::loader

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/loader/command_line.h"
+
+#include <gtest/gtest.h>
+
+namespace hmem::loader {
+namespace {
+
+CommandLineFacts Facts(std::string running) {
+  CommandLineFacts facts;
+  facts.running = std::move(running);
+  return facts;
+}
+
+TEST(CaptureCommandLine, KeepsConsolesAndLeavesTheRestBehind) {
+  auto line =
+      CaptureCommandLine(Facts("BOOT_IMAGE=/boot/vmlinuz root=/dev/vda1 console=tty0 "
+                               "console=ttyS0,115200 crashkernel=128M quiet"));
+  EXPECT_EQ(line.value(),
+            "console=tty0 console=ttyS0,115200 panic=10 nr_cpus=1 irqpoll reset_devices");
+}
+
+TEST(CaptureCommandLine, TakesTheActiveConsolesWhenNoneIsNamed) {
+  auto facts = Facts("root=/dev/vda1");
+  facts.active_consoles = "tty0 ttyS1";
+  EXPECT_TRUE(CaptureCommandLine(facts).value().starts_with("console=tty0 console=ttyS1 panic="));
+}
+
+TEST(CaptureCommandLine, KeepsWhatTheHardwareNeeds) {
+  EXPECT_EQ(CaptureCommandLine(Facts("console=ttyS0 acpi=off pci=nomsi pcie_aspm=off")).value(),
+            "console=ttyS0 acpi=off pci=nomsi panic=10 nr_cpus=1 irqpoll reset_devices");
+}
+
+TEST(CaptureCommandLine, DoesNotTakeTheArgumentsOfInit) {
+  EXPECT_EQ(CaptureCommandLine(Facts("console=ttyS0 -- console=x acpi=off")).value(),
+            "console=ttyS0 panic=10 nr_cpus=1 irqpoll reset_devices");
+}
+
+TEST(CaptureCommandLine, PutsWhatTheUserAddsLast) {
+  auto facts = Facts("console=ttyS0");
+  facts.append = "panic=1 loglevel=7";
+  EXPECT_TRUE(CaptureCommandLine(facts).value().ends_with("reset_devices panic=1 loglevel=7"));
+}
+
+TEST(CaptureCommandLine, KeepsTheBootCpuOffWhenThereAreMore) {
+  auto facts = Facts("console=ttyS0");
+  facts.cpus = 2;
+  facts.boot_apic_id = 16;
+  EXPECT_NE(CaptureCommandLine(facts).value().find(" nr_cpus=2 disable_cpu_apicid=16 "),
+            std::string::npos);
+}
+
+TEST(CaptureCommandLine, RefusesSeveralCpusWithoutTheBootCpusApicId) {
+  auto facts = Facts("console=ttyS0");
+  facts.cpus = 2;
+  EXPECT_EQ(CaptureCommandLine(facts).error().code(), ErrorCode::kInvalidArgument);
+}
+
+TEST(CaptureCommandLine, RefusesWhatTheKernelWouldCut) {
+  auto facts = Facts("console=ttyS0");
+  facts.append = std::string(2000, 'x');
+  EXPECT_EQ(CaptureCommandLine(facts).error().code(), ErrorCode::kLimit);
+}
+
+TEST(BootApicId, IsTheInitialOneOfTheFirstProcessor) {
+  EXPECT_EQ(BootApicId("processor\t: 0\napicid\t\t: 1\ninitial apicid\t: 4\n\nprocessor\t: "
+                       "1\ninitial apicid\t: 5\n"),
+            4u);
+  EXPECT_EQ(BootApicId("processor\t: 0\n\nprocessor\t: 1\ninitial apicid\t: 5\n"), std::nullopt);
+  EXPECT_EQ(BootApicId(""), std::nullopt);
+}
+
+TEST(CommandLineValue, TheLastWordWins) {
+  EXPECT_EQ(CommandLineValue("crashkernel=64M x crashkernel=128M\n", "crashkernel"), "128M");
+  EXPECT_EQ(CommandLineValue("crashkernelx=1", "crashkernel"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace hmem::loader

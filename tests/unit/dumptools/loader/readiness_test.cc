@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/loader/readiness.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/dumptools/loader/made_machine.h"
+
+namespace hmem::loader {
+namespace {
+
+using testing::HasSubstr;
+using State = CheckItem::State;
+
+constexpr uint64_t kMiB = 1 << 20;
+
+KernelImage Image(bool is_signed) {
+  KernelImage image;
+  image.release = "6.1";
+  image.is_signed = is_signed;
+  return image;
+}
+
+TEST(Readiness, WantsRoot) {
+  EXPECT_EQ(CheckRoot(true).state, State::kOk);
+  EXPECT_EQ(CheckRoot(false).state, State::kFailed);
+  EXPECT_NE(CheckRoot(false).advice, "");
+}
+
+TEST(Readiness, NamesKexecLoadDisabled) {
+  MadeMachine machine;
+  EXPECT_EQ(CheckKexec(machine.host()).state, State::kOk);
+  machine.tree.File("/proc/sys/kernel/kexec_load_disabled", "1\n");
+  EXPECT_EQ(CheckKexec(machine.host()).state, State::kFailed);
+  EXPECT_THAT(CheckKexec(machine.host()).text, HasSubstr("kexec_load_disabled"));
+}
+
+TEST(Readiness, NamesAUsedUpLoadLimit) {
+  MadeMachine machine;
+  machine.tree.File("/proc/sys/kernel/kexec_load_limit_panic", "-1\n");
+  EXPECT_EQ(CheckKexec(machine.host()).state, State::kOk);
+  machine.tree.File("/proc/sys/kernel/kexec_load_limit_panic", "0\n");
+  EXPECT_THAT(CheckKexec(machine.host()).text, HasSubstr("kexec_load_limit_panic"));
+}
+
+TEST(Readiness, NamesAKernelWithoutCrashKexec) {
+  EXPECT_EQ(CheckKexec(Host("/nonexistent")).state, State::kFailed);
+}
+
+TEST(Readiness, RefusesAnUnsignedKernelUnderLockdown) {
+  MadeMachine machine;
+  EXPECT_EQ(CheckLockdown(machine.host(), Image(false)).state, State::kOk);
+  machine.tree.File("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
+  EXPECT_EQ(CheckLockdown(machine.host(), Image(true)).state, State::kOk);
+  CheckItem item = CheckLockdown(machine.host(), Image(false));
+  EXPECT_EQ(item.state, State::kFailed);
+  EXPECT_THAT(item.text, HasSubstr("integrity"));
+}
+
+TEST(Readiness, RefusesConfidentialityWhichHidesMemory) {
+  MadeMachine machine;
+  machine.tree.File("/sys/kernel/security/lockdown", "none integrity [confidentiality]\n");
+  EXPECT_EQ(CheckLockdown(machine.host(), Image(true)).state, State::kFailed);
+}
+
+TEST(Readiness, SaysThatSecureBootIsOn) {
+  MadeMachine machine;
+  machine.tree.File("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c",
+                    std::string_view("\x06\0\0\0\x01", 5));
+  EXPECT_THAT(CheckLockdown(machine.host(), Image(true)).text, HasSubstr("Secure Boot is on"));
+}
+
+TEST(Readiness, NamesTheConfigOptionACaptureKernelLacks) {
+  MadeMachine machine;
+  EXPECT_EQ(CheckKernelConfig(machine.host(), kMadeRelease).state, State::kOk);
+  machine.tree.File("/boot/config-" + std::string(kMadeRelease),
+                    "#\nCONFIG_CRASH_DUMP=y\n# CONFIG_PROC_VMCORE is not set\n");
+  EXPECT_THAT(CheckKernelConfig(machine.host(), kMadeRelease).text,
+              HasSubstr("CONFIG_PROC_VMCORE"));
+}
+
+TEST(Readiness, AMissingKernelConfigIsAWarning) {
+  EXPECT_EQ(CheckKernelConfig(MadeMachine().host(), "6.9").state, State::kWarning);
+}
+
+TEST(Readiness, SaysWhichCrashkernelToAddWhenNothingIsReserved) {
+  MadeMachine machine;
+  machine.tree.File("/sys/kernel/kexec_crash_size", "0\n")
+      .File("/proc/cmdline", "quiet\n")
+      .File("/etc/default/grub", "");
+  CheckItem item = CheckReservation(machine.host(), 128 * kMiB);
+  EXPECT_EQ(item.state, State::kFailed);
+  EXPECT_EQ(item.advice,
+            "add crashkernel=128M to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub, run "
+            "update-grub and reboot");
+}
+
+TEST(Readiness, WarnsOfASmallReservation) {
+  MadeMachine machine;
+  EXPECT_EQ(CheckReservation(machine.host(), 128 * kMiB).state, State::kOk);
+  EXPECT_EQ(CheckReservation(machine.host(), 160 * kMiB).state, State::kWarning);
+}
+
+TEST(Readiness, WarnsWhenMemoryIsLargerThanTheDisk) {
+  MadeMachine machine;
+  EXPECT_EQ(CheckFreeSpace(machine.host(), "/var/crash").state, State::kOk);
+  machine.tree.File("/proc/meminfo", "MemTotal:  9000000000000 kB\n");
+  EXPECT_EQ(CheckFreeSpace(machine.host(), "/var/crash").state, State::kWarning);
+}
+
+TEST(Readiness, FailsWhereNoFileSystemAnswers) {
+  EXPECT_EQ(CheckFreeSpace(MadeMachine().host(), "/nowhere").state, State::kFailed);
+}
+
+}  // namespace
+}  // namespace hmem::loader

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/loader/reservation.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/makers/machine_tree.h"
+
+namespace hmem::loader {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+
+TEST(Reservation, ReadsTheOldAndTheNewPlace) {
+  makers::MachineTree old_tree;
+  old_tree.File("/sys/kernel/kexec_crash_size", "134217728\n")
+      .File("/sys/kernel/kexec_crash_loaded", "1\n");
+  EXPECT_EQ(ReservedBytes(Host(old_tree.root())).value(), 128 * kMiB);
+  EXPECT_TRUE(CrashKernelLoaded(Host(old_tree.root())).value());
+  makers::MachineTree new_tree;
+  new_tree.File("/sys/kernel/kexec/crash_size", "0\n")
+      .File("/sys/kernel/kexec/crash_loaded", "0\n");
+  EXPECT_EQ(ReservedBytes(Host(new_tree.root())).value(), 0u);
+  EXPECT_FALSE(CrashKernelLoaded(Host(new_tree.root())).value());
+}
+
+TEST(Reservation, AKernelWithoutKexecIsUnsupported) {
+  makers::MachineTree tree;
+  EXPECT_EQ(ReservedBytes(Host(tree.root())).error().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(CrashKernelLoaded(Host(tree.root())).error().code(), ErrorCode::kUnsupported);
+}
+
+TEST(Reservation, Advises128MiBForACloudKernel) {
+  EXPECT_EQ(AdvisedBytes(52 * kMiB, 6 * kMiB), 128 * kMiB);
+}
+
+TEST(Reservation, AdvisesMoreForALargerInitramfs) {
+  EXPECT_EQ(AdvisedBytes(52 * kMiB, 30 * kMiB), 160 * kMiB);
+}
+
+TEST(Reservation, NeverAdvisesLessThan128MiB) { EXPECT_EQ(AdvisedBytes(kMiB, 0), 128 * kMiB); }
+
+TEST(ReservationAdvice, NamesGrubsFileWhereThereIsGrub) {
+  makers::MachineTree tree;
+  tree.File("/etc/default/grub", "").File("/proc/cmdline", "quiet\n");
+  EXPECT_EQ(ReservationAdvice(Host(tree.root()), 128 * kMiB),
+            "add crashkernel=128M to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub, run "
+            "update-grub and reboot");
+}
+
+TEST(ReservationAdvice, NamesTheWordThatIsThereAlready) {
+  makers::MachineTree tree;
+  tree.File("/proc/cmdline", "crashkernel=64M\n");
+  std::string advice = ReservationAdvice(Host(tree.root()), 128 * kMiB);
+  EXPECT_NE(advice.find("crashkernel=128M"), std::string::npos);
+  EXPECT_NE(advice.find("in place of crashkernel=64M"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hmem::loader

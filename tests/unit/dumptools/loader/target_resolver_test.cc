@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/loader/target_resolver.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/dumptools/loader/made_machine.h"
+
+namespace hmem::loader {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class TargetResolverTest : public testing::Test {
+ protected:
+  void Mounted(std::string_view line) { machine_.tree.File("/proc/self/mountinfo", line); }
+  std::string PathRefusal(std::string_view path = "/var/crash") {
+    auto target = ResolvePathTarget(machine_.host(), path);
+    return target ? "" : target.error().ToString();
+  }
+  std::string DeviceRefusal(std::string_view path) {
+    auto target = ResolveDeviceTarget(machine_.host(), path);
+    return target ? "" : target.error().ToString();
+  }
+  // A second disk, /dev/vdb, empty.
+  void AddSpareDisk() {
+    makers::AddDisk(machine_.tree, kSpare, "254:16", {}, std::vector<std::byte>(4096));
+  }
+
+  static constexpr std::string_view kSpare =
+      "/sys/devices/pci0000:00/0000:00:04.0/virtio1/block/vdb";
+  MadeMachine machine_;
+};
+
+TEST_F(TargetResolverTest, FollowsADirectoryDownToTheDisk) {
+  auto found = ResolvePathTarget(machine_.host(), "/var/crash");
+  ASSERT_TRUE(found) << found.error().ToString();
+  EXPECT_EQ(found->device_node, "/dev/vda1");
+  EXPECT_THAT(found->drivers, ElementsAre("virtio_pci", "virtio_blk"));
+  EXPECT_EQ(found->target.name, "/var/crash");
+  EXPECT_EQ(found->target.directory, "/var/crash");
+  EXPECT_EQ(found->target.hardware_path, "/devices/pci0000:00/0000:00:03.0/virtio*/block");
+  EXPECT_EQ(found->target.partition, 1u);
+  EXPECT_EQ(found->target.sectors, 2097152u);
+  EXPECT_EQ(found->target.file_system.type, "ext4");
+  EXPECT_EQ(found->target.file_system.uuid, "ab000000-0000-0000-0000-000000000000");
+}
+
+TEST_F(TargetResolverTest, TheDirectoryIsTheOneInsideTheFileSystem) {
+  Mounted("21 1 254:1 /data/c /var/crash rw - ext4 /dev/vda1 rw\n");
+  machine_.tree.Directory("/var/crash/deep");
+  EXPECT_EQ(ResolvePathTarget(machine_.host(), "/var/crash")->target.directory, "/data/c");
+  EXPECT_EQ(ResolvePathTarget(machine_.host(), "/var/crash/deep")->target.directory,
+            "/data/c/deep");
+  Mounted("21 1 254:1 / /var/crash rw - ext4 /dev/vda1 rw\n");
+  EXPECT_EQ(ResolvePathTarget(machine_.host(), "/var/crash")->target.directory, "/");
+}
+
+TEST_F(TargetResolverTest, FollowsLinksBeforeLookingForTheMount) {
+  machine_.tree.Directory("/srv/crash").Link("/crashes", "srv/crash");
+  EXPECT_EQ(ResolvePathTarget(machine_.host(), "/crashes")->target.directory, "/srv/crash");
+}
+
+TEST_F(TargetResolverTest, SaysNotFoundOfAMissingDirectory) {
+  EXPECT_EQ(PathRefusal("/var/none"), "/var/none: no such directory");
+}
+
+TEST_F(TargetResolverTest, RefusesAFile) {
+  EXPECT_EQ(PathRefusal("/proc/cmdline"), "/proc/cmdline: not a directory");
+}
+
+TEST_F(TargetResolverTest, RefusesAReadOnlyMount) {
+  Mounted("21 1 254:1 / / ro - ext4 /dev/vda1 rw\n");
+  EXPECT_EQ(PathRefusal(), "/var/crash: / is mounted read-only");
+}
+
+TEST_F(TargetResolverTest, RefusesOtherFileSystemsByName) {
+  Mounted("21 1 0:30 / / rw - btrfs /dev/vda1 rw\n");
+  EXPECT_EQ(PathRefusal(),
+            "/dev/vda1 on / (btrfs) under /var/crash: cannot be replayed by this version");
+}
+
+TEST_F(TargetResolverTest, RefusesDeviceMapperByName) {
+  std::string dir = "/sys/devices/virtual/block/dm-0";
+  makers::AddDisk(machine_.tree, dir, "253:0", {}, MadeExt4());
+  machine_.tree.File(dir + "/dm/name", "x\n").File(dir + "/dm/uuid", "CRYPT-LUKS2-00\n");
+  Mounted("21 1 253:0 / / rw - ext4 /dev/mapper/x rw\n");
+  EXPECT_EQ(PathRefusal(),
+            "/dev/mapper/x (dm-crypt) under /var/crash: cannot be replayed by this version");
+  machine_.tree.File(dir + "/dm/uuid", "LVM-abc\n");
+  EXPECT_THAT(PathRefusal(), HasSubstr("/dev/mapper/x (LVM)"));
+}
+
+TEST_F(TargetResolverTest, RefusesMdByLevel) {
+  std::string dir = "/sys/devices/virtual/block/md0";
+  makers::AddDisk(machine_.tree, dir, "9:0", {}, MadeExt4());
+  machine_.tree.File(dir + "/md/level", "raid1\n");
+  Mounted("21 1 9:0 / / rw - ext4 /dev/md0 rw\n");
+  EXPECT_EQ(PathRefusal(),
+            "/dev/md0 (md raid1) under /var/crash: cannot be replayed by this version");
+}
+
+TEST_F(TargetResolverTest, RefusesAnIscsiDisk) {
+  makers::AddDisk(machine_.tree,
+                  "/sys/devices/platform/host2/session1/target2:0:0/2:0:0:1/block/sda", "8:0", {},
+                  MadeExt4());
+  Mounted("21 1 8:0 / / rw - ext4 /dev/sda rw\n");
+  EXPECT_THAT(PathRefusal(), HasSubstr("/dev/sda (iSCSI)"));
+}
+
+TEST_F(TargetResolverTest, RefusesNvmeMultipath) {
+  makers::AddDisk(machine_.tree, "/sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1",
+                  "259:0", {}, MadeExt4());
+  Mounted("21 1 259:0 / / rw - ext4 /dev/nvme0n1 rw\n");
+  EXPECT_THAT(PathRefusal(), HasSubstr("/dev/nvme0n1 (NVMe multipath)"));
+}
+
+TEST_F(TargetResolverTest, RefusesADiskThatHoldsSomethingElseThanIsMounted) {
+  machine_.tree.File("/dev/vda1", std::vector<std::byte>(4096));
+  EXPECT_THAT(PathRefusal(), HasSubstr("/dev/vda1: neither ext4 nor xfs"));
+}
+
+TEST_F(TargetResolverTest, TakesASpareDisk) {
+  AddSpareDisk();
+  auto found = ResolveDeviceTarget(machine_.host(), "/dev/vdb");
+  ASSERT_TRUE(found) << found.error().ToString();
+  EXPECT_EQ(found->target.kind, plan::Target::Kind::kDevice);
+  EXPECT_EQ(found->target.hardware_path, "/devices/pci0000:00/0000:00:04.0/virtio*/block");
+  EXPECT_EQ(found->target.partition, 0u);
+}
+
+TEST_F(TargetResolverTest, RefusesWhatIsNoBlockDevice) {
+  machine_.tree.File("/dev/null", "");
+  EXPECT_EQ(DeviceRefusal("/dev/null"), "/dev/null: not a block device");
+}
+
+TEST_F(TargetResolverTest, RefusesADeviceThatIsNotThere) {
+  EXPECT_THAT(DeviceRefusal("/dev/vdz"), HasSubstr("/dev/vdz: No such file"));
+}
+
+TEST_F(TargetResolverTest, RefusesAMountedDevice) {
+  EXPECT_EQ(DeviceRefusal("/dev/vda1"), "/dev/vda1: mounted on /");
+}
+
+TEST_F(TargetResolverTest, RefusesADiskWithPartitions) {
+  EXPECT_EQ(DeviceRefusal("/dev/vda"), "/dev/vda: has partitions (vda1); name one of them");
+}
+
+TEST_F(TargetResolverTest, RefusesADiskThatAnotherDeviceHolds) {
+  AddSpareDisk();
+  machine_.tree.Directory(std::string(kSpare) + "/holders/dm-3");
+  EXPECT_EQ(DeviceRefusal("/dev/vdb"), "/dev/vdb: in use by dm-3");
+}
+
+TEST_F(TargetResolverTest, RefusesSwap) {
+  AddSpareDisk();
+  machine_.tree.File("/proc/swaps", "Filename Type\n/dev/vdb partition 1 0 -2\n");
+  EXPECT_EQ(DeviceRefusal("/dev/vdb"), "/dev/vdb: in use as swap");
+}
+
+TEST_F(TargetResolverTest, RefusesToOverwriteAFileSystem) {
+  AddSpareDisk();
+  machine_.tree.File("/dev/vdb", MadeExt4());
+  EXPECT_EQ(DeviceRefusal("/dev/vdb"),
+            "/dev/vdb: holds an ext4 file system; use target = path, or wipefs it first");
+}
+
+}  // namespace
+}  // namespace hmem::loader
