@@ -134,7 +134,7 @@ def collect(plan, folder, root, target, timeline, lines):
         images.copy_out(*where, out / "crash")
         record = _only(out / "crash", "first-failure.pb")
         # Stages that died leave what they had under further names; the finished dump is the one that counts.
-        dump = _only(out / "crash", "dump.hmem") or max((out / "crash").rglob("dump.hmem.*"), default=None,
+        dump = _only(out / "crash", "dump.hmem") or max((out / "crash").rglob("dump.*incomplete"), default=None,
                                                         key=lambda path: path.stat().st_size)
     root.unlink()
     (folder / "timeline.json").write_text(json.dumps(timeline, indent=1), encoding="ascii")
