@@ -205,7 +205,9 @@ StageOutcome CaptureRun::Run(Stage stage) {
   limits.data_bytes = ChildMemoryBytes();
   StageDestination destination;
   destination.device = !directory_;
-  destination.path = directory_ ? directory_->File(kDumpFile) : device_node_;
+  const bool record_stage = stage == Stage::kRecord || stage == Stage::kRecordAgain;
+  destination.path =
+      directory_ ? directory_->File(record_stage ? kRecordFile : kDumpFile) : device_node_;
   auto fault =
       faults_.find(stage == Stage::kRecordAgain ? StageName(Stage::kRecord) : StageName(stage));
   ChildCommand command =
@@ -222,7 +224,7 @@ StageOutcome CaptureRun::Run(Stage stage) {
       outcome.reason += fmt::format(", but no {}", kDumpFile);
     }
   }
-  if (stage == Stage::kRecord || stage == Stage::kRecordAgain) {
+  if (record_stage) {
     if (outcome.done && (!directory_ || directory_->RecordDurable())) AnnounceRecord();
   } else if (dump_stage && outcome.done) {
     // On a device the record is inside the dump.
