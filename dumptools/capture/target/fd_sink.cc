@@ -22,21 +22,31 @@ Status FdSink::Append(std::span<const std::byte> bytes) {
   }
   HMEM_TRY(PwriteAll(fd_.get(), bytes, offset_, name_));
   offset_ += bytes.size();
-  if (offset_ - dropped_until_ >= 2 * kDropStep) DropWritten();
+  if (offset_ - dropped_until_ >= 2 * kDropStep) return DropWritten();
   return {};
 }
 
-void FdSink::DropWritten() {
+Status FdSink::DropWritten() {
   // The newest step is only started; the one before is waited for and dropped, so the disk always
   // has work.
   off_t start = static_cast<off_t>(dropped_until_);
   off_t middle = static_cast<off_t>(offset_ - kDropStep);
-  ::sync_file_range(fd_.get(), middle, static_cast<off_t>(kDropStep), SYNC_FILE_RANGE_WRITE);
-  ::sync_file_range(
-      fd_.get(), start, middle - start,
-      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+  HMEM_TRY(SyncRange(middle, static_cast<off_t>(kDropStep), SYNC_FILE_RANGE_WRITE));
+  HMEM_TRY(
+      SyncRange(start, middle - start,
+                SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
   ::posix_fadvise(fd_.get(), start, middle - start, POSIX_FADV_DONTNEED);
   dropped_until_ = static_cast<uint64_t>(middle);
+  return {};
+}
+
+// The kernel tells of a write that failed once for each open file (mm/filemap.c,
+// file_check_and_advance_wb_err): when it tells us here, fdatasync() will no longer.
+Status FdSink::SyncRange(off_t start, off_t bytes, unsigned flags) {
+  if (::sync_file_range(fd_.get(), start, bytes, flags) == 0) return {};
+  if (errno == ENOSYS || errno == EINVAL || errno == ESPIPE) return {};
+  lost_errno_ = errno;
+  return FailErrno(fmt::format("{}: writing back", name_), lost_errno_);
 }
 
 Status FdSink::Reserve(uint64_t bytes) {
@@ -61,6 +71,7 @@ Status FdSink::Reserve(uint64_t bytes) {
 
 Status FdSink::Sync() {
   if (kind_ == Kind::kStream) return {};
+  if (lost_errno_ != 0) return FailErrno(fmt::format("{}: writing back", name_), lost_errno_);
   int rc;
   do {
     rc = ::fdatasync(fd_.get());
@@ -73,6 +84,7 @@ Status FdSink::Close() {
   if (kind_ == Kind::kFile) {
     if (::ftruncate(fd_.get(), static_cast<off_t>(offset_)) != 0)
       return FailErrno(fmt::format("{}: truncate", name_), errno);
+    if (lost_errno_ != 0) return FailErrno(fmt::format("{}: writing back", name_), lost_errno_);
     if (::fsync(fd_.get()) != 0) return FailErrno(fmt::format("{}: fsync", name_), errno);
   }
   return fd_.Close(name_);

@@ -3,6 +3,8 @@
 // terminal).
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <span>
 #include <string>
@@ -40,7 +42,8 @@ class FdSink final : public DumpSink {
  private:
   // Starts writeback and lets go of pages already written: the capture kernel has no memory to
   // spare for them.
-  void DropWritten();
+  Status DropWritten();
+  Status SyncRange(off_t start, off_t bytes, unsigned flags);
 
   UniqueFd fd_;
   Kind kind_;
@@ -48,6 +51,7 @@ class FdSink final : public DumpSink {
   uint64_t offset_;
   uint64_t dropped_until_;
   uint64_t device_bytes_;
+  int lost_errno_ = 0;  // of a page that never reached the disk
 };
 
 }  // namespace hmem::capture
