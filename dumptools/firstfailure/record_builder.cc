@@ -243,6 +243,7 @@ Result<v1::FirstFailure> BuildRecordFromNotes(const source::MemorySource& source
   if (auto vmcoreinfo = space::Vmcoreinfo::FromSource(source, findings)) {
     record.mutable_kernel()->set_release(SafeText(vmcoreinfo->Text("OSRELEASE").value_or(""), 256));
     record.mutable_kernel()->set_build_id(SafeText(vmcoreinfo->Text("BUILD-ID").value_or(""), 128));
+    record.mutable_kernel()->set_kaslr_offset(vmcoreinfo->Number("KERNELOFFSET").value_or(0));
     if (auto time = vmcoreinfo->Number("CRASHTIME"))
       record.mutable_clock()->set_crash_time_s(static_cast<int64_t>(*time));
   } else {
