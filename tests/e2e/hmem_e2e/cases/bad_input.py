@@ -147,8 +147,8 @@ def _kdump_arm(folder):
 
 def _usage():
     """Words nobody knows: exit 2, the word is named, no manual is printed."""
-    for name in ("hmemscope", "hmemdump", "kdump-arm"):
-        done = run_program([paths.program(scope.PRESET, name), "--no-such-option"], check=False)
+    for name, words in (("hmemscope", ["report", "/dev/null"]), ("hmemdump", ["/dev/null", "nowhere"]), ("kdump-arm", [])):
+        done = run_program([paths.program(scope.PRESET, name), *words, "--no-such-option"], check=False)
         if done.returncode != 2 or "--no-such-option" not in done.stderr or len(done.stderr.splitlines()) > 2:
             raise Failure(f"{name} --no-such-option: exit {done.returncode}: {done.stderr[-500:]}")
     done = run_program([paths.program("capture", "hmem-init"), "anything"], check=False)
