@@ -31,16 +31,17 @@ Error Naming(const std::string& path, Error error) {
 Result<OpenedDump> OpenedDump::Open(const std::string& path) {
   OpenedDump dump;
   dump.path_ = path;
-  std::array<std::byte, kHeadBytes> head;
-  size_t got = 0;
-  {
+  // Only a file can be a bare record. Opening a pipe would wait for its writer; source::Open says
+  // what such a thing is.
+  if (IsRegularFile(path)) {
+    std::array<std::byte, kHeadBytes> head;
     HMEM_ASSIGN(UniqueFd fd, OpenFile(path, O_RDONLY));
-    HMEM_ASSIGN(got, PreadSome(fd.get(), head, 0, path));
-  }
-  if (got == 0) return std::unexpected<Error>(Error(ErrorCode::kTruncated, "empty").Within(path));
-  if (firstfailure::SniffRecord(std::span(head).first(got)) && IsRegularFile(path)) {
-    HMEM_ASSIGN(dump.bare_record_, firstfailure::ReadRecord(path));
-    return dump;
+    HMEM_ASSIGN(size_t got, PreadSome(fd.get(), head, 0, path));
+    if (got == 0) return std::unexpected<Error>(Error(ErrorCode::kTruncated, "empty").Within(path));
+    if (firstfailure::SniffRecord(std::span(head).first(got))) {
+      HMEM_ASSIGN(dump.bare_record_, firstfailure::ReadRecord(path));
+      return dump;
+    }
   }
   auto source = source::Open(path);
   if (!source) return std::unexpected<Error>(Naming(path, std::move(source).error()));
