@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/symbols/symbol_table.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace hmem::symbols {
+namespace {
+
+constexpr uint64_t kText = 0xffffffff81000000;
+
+std::string Name(const std::optional<Located>& located) {
+  return located ? std::string(located->symbol.name) : "";
+}
+
+TEST(SymbolTable, LocatesInsideAFunction) {
+  SymbolTable table;
+  table.Add(0, "next", VirtAddr(kText + 0x100), 0, 'T');
+  table.Add(0, "here", VirtAddr(kText), 0, 't');
+  table.Seal();
+  auto located = table.Locate(VirtAddr(kText + 0xff));
+  ASSERT_TRUE(located);
+  EXPECT_EQ(located->symbol.name, "here");
+  EXPECT_EQ(located->symbol.kind, 't');
+  EXPECT_EQ(located->symbol.size_bytes, 0x100u);
+  EXPECT_EQ(located->offset, 0xffu);
+  EXPECT_EQ(Name(table.Locate(VirtAddr(kText + 0x100))), "next");
+}
+
+TEST(SymbolTable, LocatesNothingBelowTheFirstSymbol) {
+  SymbolTable table;
+  table.Add(0, "here", VirtAddr(kText), 0, 'T');
+  table.Seal();
+  EXPECT_FALSE(table.Locate(VirtAddr(kText - 1)));
+}
+
+TEST(SymbolTable, LocatesNothingBehindAGivenSize) {
+  SymbolTable table;
+  table.Add(0, "here", VirtAddr(kText), 0x10, 'T');
+  table.Add(0, "next", VirtAddr(kText + 0x100), 0, 'T');
+  table.Seal();
+  EXPECT_TRUE(table.Locate(VirtAddr(kText + 0xf)));
+  EXPECT_FALSE(table.Locate(VirtAddr(kText + 0x10)));
+}
+
+TEST(SymbolTable, CapsTheSizeOfTheLastSymbol) {
+  SymbolTable table;
+  table.Add(0, "last", VirtAddr(kText), 0, 'T');
+  table.Seal();
+  EXPECT_TRUE(table.Locate(VirtAddr(kText + 0xffff)));
+  EXPECT_FALSE(table.Locate(VirtAddr(kText + 0x10000)));
+}
+
+TEST(SymbolTable, LocatesTheFirstOfSeveralNamesAsTheKernelDoes) {
+  SymbolTable table;
+  table.Add(0, "__x64_sys_read", VirtAddr(kText), 0, 't');
+  table.Add(0, "__ia32_sys_read", VirtAddr(kText), 0, 'T');
+  table.Seal();
+  EXPECT_EQ(Name(table.Locate(VirtAddr(kText + 4))), "__x64_sys_read");
+}
+
+TEST(SymbolTable, PrefersAnyNameToAMarker) {
+  for (std::string_view marker : {"__pfx_read", "$x", ".Ltmp4"}) {
+    SymbolTable table;
+    table.Add(0, marker, VirtAddr(kText), 0, 't');
+    table.Add(0, "read", VirtAddr(kText), 0, 't');
+    table.Seal();
+    EXPECT_EQ(Name(table.Locate(VirtAddr(kText))), "read");
+  }
+}
+
+TEST(SymbolTable, NeverLocatesAbsoluteSymbols) {
+  SymbolTable table;
+  table.Add(0, "runqueues", VirtAddr(0x31980), 0, 'A');
+  table.Add(0, "local_number", VirtAddr(kText + 0x20), 0, 'a');
+  table.Add(0, "here", VirtAddr(kText), 0, 'T');
+  table.Seal();
+  EXPECT_FALSE(table.Locate(VirtAddr(0x31984)));
+  EXPECT_EQ(Name(table.Locate(VirtAddr(kText + 0x28))), "here");
+  ASSERT_TRUE(table.Find("runqueues"));
+  EXPECT_EQ(table.Find("runqueues")->address, VirtAddr(0x31980));
+}
+
+TEST(SymbolTable, FindsTheFirstByAddress) {
+  SymbolTable table;
+  table.Add(0, "show", VirtAddr(kText + 0x200), 0, 't');
+  table.Add(0, "show", VirtAddr(kText + 0x100), 0, 't');
+  table.Seal();
+  EXPECT_EQ(table.Find("show")->address, VirtAddr(kText + 0x100));
+  auto all = table.FindAll("show");
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1].address, VirtAddr(kText + 0x200));
+  EXPECT_FALSE(table.Find("shown"));
+  EXPECT_TRUE(table.FindAll("sho").empty());
+}
+
+TEST(SymbolTable, FindsInOneModuleAlone) {
+  SymbolTable table;
+  table.Add(0, "init", VirtAddr(kText), 0, 't');
+  uint32_t module = table.AddModule("loop", {});
+  table.Add(module, "init", VirtAddr(0xffffffffc0000000), 0x20, 't');
+  table.Seal();
+  EXPECT_EQ(table.Find("init")->module, "");
+  EXPECT_EQ(table.Find("init", "")->address, VirtAddr(kText));
+  EXPECT_EQ(table.Find("init", "loop")->address, VirtAddr(0xffffffffc0000000));
+  EXPECT_EQ(table.Find("init", "loop")->module, "loop");
+  EXPECT_FALSE(table.Find("init", "ext4"));
+}
+
+TEST(SymbolTable, KeepsSymbolsInsideTheTextOfTheirModule) {
+  SymbolTable table;
+  const VirtAddr text(0xffffffffc0000000);
+  uint32_t module = table.AddModule("loop", {{text, text + 0x100}});
+  table.Add(module, "last", text + 0x80, 0, 't');
+  table.Add(module, "data", text + 0x4000, 0, 'd');
+  table.Seal();
+  EXPECT_EQ(Name(table.Locate(text + 0xff)), "last");
+  EXPECT_FALSE(table.Locate(text + 0x100));
+  EXPECT_EQ(Name(table.Locate(text + 0x4010)), "data");
+}
+
+TEST(SymbolTable, TakesMoreAfterASeal) {
+  SymbolTable table;
+  table.Add(0, "a", VirtAddr(kText), 0, 'T');
+  table.Seal();
+  EXPECT_EQ(table.Find("a")->size_bytes, 0x10000u);
+  table.Add(0, "b", VirtAddr(kText + 0x40), 0, 'T');
+  table.Seal();
+  EXPECT_EQ(table.Find("a")->size_bytes, 0x40u);
+  EXPECT_EQ(Name(table.Locate(VirtAddr(kText + 0x41))), "b");
+}
+
+TEST(SymbolTable, ListsInAddressOrder) {
+  SymbolTable table;
+  table.Add(0, "c", VirtAddr(kText + 2), 0, 'T');
+  table.Add(0, "b", VirtAddr(kText + 1), 0, 'T');
+  table.Add(0, "a", VirtAddr(kText + 9), 0, 'A');
+  table.Seal();
+  ASSERT_EQ(table.size(), 3u);
+  EXPECT_EQ(table.At(0).name, "a");
+  EXPECT_EQ(table.At(1).name, "b");
+  EXPECT_EQ(table.At(2).name, "c");
+}
+
+TEST(SymbolTable, AnswersNothingBeforeItHasSymbols) {
+  SymbolTable table;
+  EXPECT_FALSE(table.Find("a"));
+  EXPECT_FALSE(table.Locate(VirtAddr(kText)));
+  table.Seal();
+  EXPECT_FALSE(table.Find("a"));
+  EXPECT_FALSE(table.Locate(VirtAddr(kText)));
+}
+
+TEST(SymbolTable, DropsSymbolsOfModulesThatWereNotAdded) {
+  SymbolTable table;
+  table.Add(7, "stray", VirtAddr(kText), 0, 'T');
+  EXPECT_EQ(table.size(), 0u);
+}
+
+}  // namespace
+}  // namespace hmem::symbols
