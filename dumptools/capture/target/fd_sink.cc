@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace hmem::capture {
@@ -23,6 +25,20 @@ Status FdSink::Append(std::span<const std::byte> bytes) {
   HMEM_TRY(PwriteAll(fd_.get(), bytes, offset_, name_));
   offset_ += bytes.size();
   if (offset_ - dropped_until_ >= 2 * kDropStep) return DropWritten();
+  return {};
+}
+
+Status FdSink::AppendZeros(uint64_t bytes) {
+  if (kind_ == Kind::kFile) {
+    offset_ += bytes;
+    return {};
+  }
+  static constexpr std::array<std::byte, 64 * 1024> kZeros{};
+  while (bytes > 0) {
+    size_t n = std::min<uint64_t>(bytes, kZeros.size());
+    HMEM_TRY(Append(std::span(kZeros).first(n)));
+    bytes -= n;
+  }
   return {};
 }
 

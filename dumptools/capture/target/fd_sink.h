@@ -31,6 +31,8 @@ class FdSink final : public DumpSink {
   const std::string& name() const override { return name_; }
   // A failed Append may be repeated on a file or device: it writes to the same place.
   Status Append(std::span<const std::byte> bytes) override;
+  // As many zeros: a hole in a new file, bytes elsewhere.
+  Status AppendZeros(uint64_t bytes);
   Status Reserve(uint64_t bytes) override;
   Status Sync() override;
 

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/tools/hmemdump/dump_stage.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sodium.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <optional>
+
+#include "dumptools/capture/target/device_target.h"
+#include "dumptools/capture/target/fd_sink.h"
+#include "dumptools/capture/target/file_target.h"
+#include "dumptools/capture/writer/elf_writer.h"
+#include "dumptools/capture/writer/hmem_writer.h"
+#include "dumptools/firstfailure/record_store.h"
+#include "dumptools/tools/hmemdump/fault.h"
+#include "dumptools/tools/hmemdump/record_stage.h"
+#include "hmem/base/fd.h"
+
+namespace hmem::dump {
+
+using capture::BegunStream;
+using capture::CaptureOptions;
+using capture::FdSink;
+using capture::HmemWriter;
+using v1::DumpEnd;
+
+namespace {
+
+std::span<const std::byte> AsBytes(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
+
+// Counts what would be written.
+class CountingSink final : public capture::DumpSink {
+ public:
+  const std::string& name() const override { return name_; }
+  Status Append(std::span<const std::byte>) override { return {}; }
+  Status Reserve(uint64_t) override { return {}; }
+  Status Sync() override { return {}; }
+
+ private:
+  std::string name_ = "dry run";
+};
+
+void FillHeader(const std::optional<Record>& record, uint64_t chunk_bytes_max,
+                v1::DumpHeader& header) {
+  header.set_chunk_bytes_max(static_cast<uint32_t>(chunk_bytes_max));
+  header.set_tool("hmemdump " HMEM_VERSION);
+  if (!record) return;
+  *header.mutable_identity() = record->message.identity();
+  *header.mutable_kernel() = record->message.kernel();
+  std::string digest(crypto_hash_sha256_BYTES, '\0');
+  ::crypto_hash_sha256(reinterpret_cast<unsigned char*>(digest.data()),
+                       reinterpret_cast<const unsigned char*>(record->bytes.data()),
+                       record->bytes.size());
+  header.set_record_sha256(digest);
+}
+
+// HEADER and record as a closed, durable chunk: what a cut leaves at the least.
+Status WriteFirstChunk(const source::MemorySource& source, const CaptureOptions& options,
+                       const std::optional<Record>& record, HmemWriter& writer) {
+  v1::DumpHeader header = capture::MakeDumpHeader(source, options);
+  FillHeader(record, capture::HmemWriterOptions().chunk_bytes_max, header);
+  HMEM_TRY(writer.AppendHeader(header));
+  if (record) HMEM_TRY(writer.AppendFirstFailure(AsBytes(record->bytes)));
+  return writer.Flush();
+}
+
+Result<CaptureOptions> MakeCaptureOptions(const Options& options) {
+  CaptureOptions capture{
+      .level = options.level, .jobs = options.jobs, .keep_zero = options.keep_zero};
+  HMEM_ASSIGN(capture.codec, codec::FindCodec(options.codec));
+  return capture;
+}
+
+// The stream that a record stage left on the device, if it is of this crash.
+Result<std::optional<BegunStream>> BegunHere(const Target& target,
+                                             const source::MemorySource& source) {
+  HMEM_ASSIGN(auto begun, capture::FindBegunStream(target.path));
+  if (!begun) return std::nullopt;
+  auto record = ParseRecord(begun->record, target.path);
+  if (!record || !SameCrash(record->message, source)) return std::nullopt;
+  return begun;
+}
+
+// --record, the one that an earlier stage left beside the dump, the one in the source; else one is
+// built. Nothing, with a finding, when none can be had: the dump is made all the same.
+std::optional<Record> ObtainRecord(const source::MemorySource& source, const Options& options,
+                                   const Target& target, bool& found_beside, Findings& findings) {
+  found_beside = false;
+  auto give_up = [&](const Error& error) {
+    findings.Add(Severity::kLoss, "record.none", "",
+                 fmt::format("no first-failure record: {}", error.ToString()));
+  };
+  if (!options.record_path.empty()) {
+    if (auto record = ReadRecordFile(options.record_path))
+      return *std::move(record);
+    else
+      give_up(record.error());
+    return std::nullopt;
+  }
+  if (!target.record_path.empty() && ::access(target.record_path.c_str(), F_OK) == 0) {
+    auto record = ReadRecordFile(target.record_path);
+    if (record && SameCrash(record->message, source)) {
+      found_beside = true;
+      return *std::move(record);
+    }
+  }
+  if (!source.first_failure().empty()) {
+    auto record = ParseRecord(source.first_failure(), source.path());
+    if (record) return *std::move(record);
+    findings.Add(Severity::kLoss, "record.damaged", source.path(), record.error().ToString());
+  }
+  auto record = BuildRecord(source,
+                            {.identity_path = options.identity_path,
+                             .dump_path = target.dump_path,
+                             .dump_id = NewDumpId()},
+                            findings);
+  if (record) return *std::move(record);
+  give_up(record.error());
+  return std::nullopt;
+}
+
+// Beside the dump; by another name where the record of another crash has that one.
+std::string StoreRecord(const Record& record, const Target& target, Findings& findings) {
+  std::string path = target.record_path;
+  if (::access(path.c_str(), F_OK) == 0)
+    path = target.dump_path + "." + std::string(firstfailure::kRecordFileName);
+  if (auto written = firstfailure::WriteRecordBytes(path, record.bytes); !written) {
+    findings.Add(Severity::kLoss, "record.not-written", path, written.error().ToString());
+    return {};
+  }
+  return path;
+}
+
+void WarnOfSpace(const source::MemorySource& source, const Target& target, Findings& findings) {
+  auto free = capture::FreeBytes(target.dump_path);
+  if (!free) return;
+  uint64_t ram = 0;
+  for (const PhysRange& range : source.ram()) ram += range.size();
+  if (*free >= ram) return;
+  findings.Add(
+      Severity::kInfo, "target.space", target.dump_path,
+      fmt::format("{} MiB free for {} MiB of memory: it may not fit uncompressed; going on",
+                  *free >> 20, ram >> 20));
+}
+
+// Reads the dump again, from the disk and not from the page cache.
+Status VerifyDump(const std::string& path, Findings& findings) {
+  HMEM_ASSIGN(UniqueFd fd, OpenFile(path, O_RDONLY));
+  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+  HMEM_ASSIGN(auto dump, source::Open(path));
+  return dump->Verify(findings);
+}
+
+bool Usable(const capture::CaptureOutcome& outcome) {
+  return outcome.reason != DumpEnd::REASON_UNSPECIFIED;
+}
+
+class DumpRun {
+ public:
+  DumpRun(const source::MemorySource& source, const Options& options, const Target& target,
+          CaptureOptions capture, Findings& findings)
+      : source_(source),
+        options_(options),
+        target_(target),
+        capture_(std::move(capture)),
+        progress_(options.progress),
+        findings_(findings) {
+    capture_.progress = [this](const capture::PageCounts& counts, uint64_t pages, uint64_t bytes) {
+      progress_.Show(counts, pages, bytes);
+      if (counts.all() * 4 >= pages) ObeyFault();
+    };
+  }
+
+  Result<DumpResult> ToHmem(DumpResult result, const std::optional<Record>& record, bool store);
+  Result<DumpResult> ToElf(DumpResult result);
+
+ private:
+  Result<capture::CaptureOutcome> Stream(capture::DumpSink& sink,
+                                         capture::HmemWriterOptions options,
+                                         const std::optional<Record>& record, bool begun);
+  Status ToFile(DumpResult& result, const std::optional<Record>& record,
+                capture::HmemWriterOptions writer);
+  Status ToDevice(DumpResult& result, const std::optional<Record>& record,
+                  capture::HmemWriterOptions writer);
+
+  const source::MemorySource& source_;
+  const Options& options_;
+  const Target& target_;
+  CaptureOptions capture_;
+  ProgressPrinter progress_;
+  Findings& findings_;
+};
+
+Result<capture::CaptureOutcome> DumpRun::Stream(capture::DumpSink& sink,
+                                                capture::HmemWriterOptions writer_options,
+                                                const std::optional<Record>& record, bool begun) {
+  HmemWriter writer(sink, writer_options);
+  if (!begun) HMEM_TRY(WriteFirstChunk(source_, capture_, record, writer));
+  auto outcome = capture::CapturePages(source_, writer, capture_, findings_);
+  progress_.Finish();
+  return outcome;
+}
+
+Status DumpRun::ToFile(DumpResult& result, const std::optional<Record>& record,
+                       capture::HmemWriterOptions writer) {
+  HMEM_ASSIGN(auto target, capture::FileTarget::Create(target_.dump_path));
+  auto outcome = Stream(target.sink(), writer, record, false);
+  if (!outcome) {
+    target.Discard();  // not even HEADER and record are there
+    return std::unexpected(outcome.error());
+  }
+  result.outcome = *std::move(outcome);
+  if (result.outcome.reason == DumpEnd::REASON_WRITE_ERROR) {
+    result.path = target.incomplete_path();
+    return {};  // what is there opens; the outcome carries the error
+  }
+  result.path = target.path();
+  return target.Commit();
+}
+
+Status DumpRun::ToDevice(DumpResult& result, const std::optional<Record>& record,
+                         capture::HmemWriterOptions writer) {
+  HMEM_ASSIGN(auto begun, BegunHere(target_, source_));
+  bool overwrite = options_.overwrite_device || begun.has_value();
+  if (begun) {
+    writer.dump_id = begun->dump_id;
+    writer.attempt = begun->next_attempt;
+    writer.start = begun->position;
+  }
+  HMEM_ASSIGN(auto sink, capture::OpenDevice(target_.path, overwrite, writer.start.offset));
+  result.dump_id = format::DumpIdText(writer.dump_id);
+  HMEM_ASSIGN(result.outcome, Stream(*sink, writer, record, begun.has_value()));
+  result.path = target_.path;
+  if (result.outcome.reason == DumpEnd::REASON_WRITE_ERROR) return {};
+  return sink->Close();
+}
+
+Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record>& record,
+                                   bool store) {
+  capture::HmemWriterOptions writer{.max_bytes = options_.max_bytes, .start = {}};
+  writer.dump_id = record && record->dump_id() ? *record->dump_id() : NewDumpId();
+  result.dump_id = format::DumpIdText(writer.dump_id);
+  result.path = target_.dump_path;
+  if (options_.dry_run) {
+    CountingSink sink;
+    HMEM_ASSIGN(result.outcome, Stream(sink, writer, record, false));
+    return result;
+  }
+  if (store && record) result.record_path = StoreRecord(*record, target_, findings_);
+  switch (target_.kind) {
+    case TargetKind::kDirectory:
+    case TargetKind::kFile:
+      WarnOfSpace(source_, target_, findings_);
+      HMEM_TRY(ToFile(result, record, writer));
+      break;
+    case TargetKind::kDevice:
+      HMEM_TRY(ToDevice(result, record, writer));
+      break;
+    case TargetKind::kStream: {
+      FdSink sink(UniqueFd(::dup(STDOUT_FILENO)), FdSink::Kind::kStream, target_.dump_path, 0);
+      HMEM_ASSIGN(result.outcome, Stream(sink, writer, record, false));
+      break;
+    }
+  }
+  if (options_.verify && Usable(result.outcome)) HMEM_TRY(VerifyDump(result.path, findings_));
+  return result;
+}
+
+Result<DumpResult> DumpRun::ToElf(DumpResult result) {
+  result.path = target_.dump_path;
+  if (target_.kind == TargetKind::kDevice) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{}: an ELF core on a block device: not yet supported by this build",
+                            target_.path));
+  }
+  if (target_.kind == TargetKind::kStream || options_.dry_run) {
+    HMEM_ASSIGN(UniqueFd null, OpenFile("/dev/null", O_WRONLY));
+    FdSink sink(options_.dry_run ? std::move(null) : UniqueFd(::dup(STDOUT_FILENO)),
+                FdSink::Kind::kStream, target_.dump_path, 0);
+    HMEM_ASSIGN(result.outcome, capture::CaptureElf(source_, sink, capture_, findings_));
+  } else {
+    WarnOfSpace(source_, target_, findings_);
+    HMEM_ASSIGN(auto target, capture::FileTarget::Create(target_.dump_path));
+    auto outcome = capture::CaptureElf(source_, target.sink(), capture_, findings_);
+    if (!outcome || outcome->reason != DumpEnd::REASON_COMPLETE) target.Discard();
+    if (!outcome) return std::unexpected(outcome.error());
+    result.outcome = *std::move(outcome);
+    if (result.outcome.reason == DumpEnd::REASON_COMPLETE) HMEM_TRY(target.Commit());
+  }
+  progress_.Finish();
+  if (result.outcome.write_error) return std::unexpected(*result.outcome.write_error);
+  if (result.outcome.reason != DumpEnd::REASON_COMPLETE) {
+    return Fail(ErrorCode::kLimit,
+                fmt::format("{}: stopped; an ELF core that is cut is of no use and was removed",
+                            result.path));
+  }
+  return result;
+}
+
+}  // namespace
+
+Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Options& options,
+                                  const Target& target, Findings& findings) {
+  DumpResult result{.path = target.path, .page_bytes = source.page_bytes()};
+  std::optional<BegunStream> begun;
+  if (target.kind == TargetKind::kDevice) {
+    HMEM_ASSIGN(begun, BegunHere(target, source));
+  }
+  if (begun) {  // durable already: writing it again could only lose it
+    result.record_path = target.path;
+    result.dump_id = format::DumpIdText(begun->dump_id);
+    result.crash_id = begun->header.identity().crash_id();
+    return result;
+  }
+  format::DumpId dump_id = NewDumpId();
+  std::string dump_path = target.kind == TargetKind::kFile ? std::string() : target.dump_path;
+  HMEM_ASSIGN(Record record, BuildRecord(source,
+                                         {.identity_path = options.identity_path,
+                                          .dump_path = dump_path,
+                                          .dump_id = dump_id},
+                                         findings));
+  result.dump_id = format::DumpIdText(dump_id);
+  result.crash_id = record.message.identity().crash_id();
+  result.record_path = target.record_path;
+  if (options.dry_run) {
+    result.record_path.clear();
+    return result;
+  }
+  switch (target.kind) {
+    case TargetKind::kDirectory:
+    case TargetKind::kFile:
+      HMEM_TRY(firstfailure::WriteRecordBytes(target.record_path, record.bytes));
+      break;
+    case TargetKind::kStream:
+      HMEM_TRY(WriteAll(STDOUT_FILENO, AsBytes(record.bytes), target.dump_path));
+      break;
+    case TargetKind::kDevice: {
+      HMEM_ASSIGN(CaptureOptions capture, MakeCaptureOptions(options));
+      HMEM_ASSIGN(auto sink, capture::OpenDevice(target.path, options.overwrite_device, 0));
+      HmemWriter writer(*sink, {.dump_id = dump_id});
+      HMEM_TRY(WriteFirstChunk(source, capture, record, writer));
+      HMEM_TRY(sink->Close());
+      result.record_path = target.path;
+      break;
+    }
+  }
+  return result;
+}
+
+Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Options& options,
+                                const Target& target, std::chrono::steady_clock::time_point start,
+                                const std::atomic<bool>& stop, Findings& findings) {
+  HMEM_ASSIGN(CaptureOptions capture, MakeCaptureOptions(options));
+  capture.stop = &stop;
+  if (options.deadline_s) {
+    capture.deadline = start + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                                   std::chrono::duration<double>(*options.deadline_s));
+  }
+  DumpResult result{.page_bytes = source.page_bytes(), .dump_made = true};
+  bool found_beside = false;
+  std::optional<Record> record;
+  std::optional<BegunStream> begun;
+  if (target.kind == TargetKind::kDevice && !options.dry_run) {
+    HMEM_ASSIGN(begun, BegunHere(target, source));
+  }
+  if (begun) {
+    auto parsed = ParseRecord(begun->record, target.path);
+    if (parsed) record = *std::move(parsed);
+  } else {
+    record = ObtainRecord(source, options, target, found_beside, findings);
+  }
+  if (record) result.crash_id = record->message.identity().crash_id();
+  bool store = !found_beside && !target.record_path.empty();
+  DumpRun run(source, options, target, std::move(capture), findings);
+  if (options.format == Format::kHmem) return run.ToHmem(std::move(result), record, store);
+  if (store && record && !options.dry_run)
+    result.record_path = StoreRecord(*record, target, findings);
+  return run.ToElf(std::move(result));
+}
+
+}  // namespace hmem::dump

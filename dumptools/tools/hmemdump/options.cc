@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/tools/hmemdump/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <map>
+#include <string_view>
+#include <vector>
+
+#include "dumptools/tools/hmemdump/exit_code.h"
+#include "hmem/base/address.h"
+#include "hmem/codec/codec.h"
+
+namespace hmem::dump {
+namespace {
+
+constexpr unsigned kMaxJobs = 64;
+
+Error Bad(std::string text) { return Error(ErrorCode::kInvalidArgument, std::move(text)); }
+
+Result<int> ParseInt(std::string_view text, std::string_view what) {
+  int value = 0;
+  auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc() || end != text.data() + text.size())
+    return std::unexpected(Bad(fmt::format("{}: \"{}\" is not a number", what, text)));
+  return value;
+}
+
+int Usage(const std::string& text) {
+  fmt::print(stderr, "hmemdump: {}; see hmemdump --help\n", text);
+  return kExitUsage;
+}
+
+}  // namespace
+
+Result<uint64_t> ParseSize(const std::string& text) {
+  uint64_t value = 0;
+  auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  std::string_view suffix(end, static_cast<size_t>(text.data() + text.size() - end));
+  static constexpr std::array<std::string_view, 4> kSuffixes = {"K", "M", "G", "T"};
+  uint64_t unit = 1;
+  bool known = suffix.empty();
+  for (size_t i = 0; i < kSuffixes.size(); ++i) {
+    if (suffix == kSuffixes[i]) {
+      unit = uint64_t{1} << (10 * (i + 1));
+      known = true;
+    }
+  }
+  uint64_t bytes;
+  if (ec != std::errc() || !known || !CheckedMul(value, unit, &bytes)) {
+    return std::unexpected(
+        Bad(fmt::format("\"{}\" is not a size (a number, K, M, G or T behind it)", text)));
+  }
+  return bytes;
+}
+
+Status ParseCompression(const std::string& text, Options& options) {
+  std::string name = text.substr(0, text.find(':'));
+  if (name != "lz4" && name != "zstd" && name != "none") {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("codec \"{}\": not one of lz4, zstd, none", name));
+  }
+  HMEM_TRY(codec::FindCodec(name));
+  options.codec = name;
+  options.level = name == "zstd" ? 1 : 0;
+  if (name.size() == text.size()) return {};
+  HMEM_ASSIGN(options.level, ParseInt(std::string_view(text).substr(name.size() + 1), "level"));
+  if (options.level < -100 || options.level > 19)
+    return std::unexpected(Bad(fmt::format("level {}: not from -100 to 19", options.level)));
+  return {};
+}
+
+Status ParseExclude(const std::string& text, Options& options) {
+  if (text == "zero" || text == "1") {
+    options.keep_zero = false;
+  } else if (text == "none" || text == "0") {
+    options.keep_zero = true;
+  } else {
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("\"{}\": not yet supported by this build, which leaves out zero pages only "
+                    "(zero, none)",
+                    text));
+  }
+  return {};
+}
+
+std::variant<Options, int> ParseOptions(int argc, char** argv) {
+  Options options;
+  CLI::App app{"Saves the first-failure record and the memory of a crashed kernel.", "hmemdump"};
+  app.set_version_flag("--version", "hmemdump " HMEM_VERSION, "Print the version and exit.");
+  app.get_formatter()->column_width(36);
+  std::vector<std::string> places;
+  std::string compress = "lz4", exclude = "zero", max_bytes, order = "address";
+  app.add_option("places", places,
+                 "[SOURCE] DEST: a dump file, /proc/vmcore or /dev/hmem; a file, directory, block "
+                 "device or -.")
+      ->required()
+      ->expected(1, 2)
+      ->type_name("");
+  app.add_option("-c,--compress", compress,
+                 "lz4, zstd or none, with :LEVEL behind it (default lz4).")
+      ->type_name("CODEC");
+  app.add_option("-j,--jobs", options.jobs, "Threads that compress (default 1).")->type_name("N");
+  app.add_option("-x,--exclude", exclude, "What to leave out: zero (default) or none.")
+      ->type_name("CLASSES");
+  std::map<std::string, Format> formats{{"hmem", Format::kHmem}, {"elf", Format::kElf}};
+  app.add_option("-F,--format", options.format, "hmem (default) or elf.")
+      ->transform(CLI::Transformer(formats))
+      ->type_name("FORMAT");
+  app.add_option("--order", order, "Order of the pages: address (default).")->type_name("ORDER");
+  app.add_flag("--first-failure-only", options.first_failure_only, "Make the record and no dump.");
+  app.add_flag("--log-only", options.log_only,
+               "Print the kernel log of SOURCE on stdout and nothing else.");
+  app.add_option("--record", options.record_path, "Embed this record instead of building one.")
+      ->type_name("FILE");
+  app.add_option("--identity", options.identity_path, "Identity written by kdump-arm.")
+      ->type_name("FILE");
+  app.add_option("--max-bytes", max_bytes, "End the dump before it grows past this (K, M, G, T).")
+      ->type_name("N");
+  app.add_option("--deadline", options.deadline_s, "End the dump after so many seconds.")
+      ->type_name("S");
+  app.add_flag("--overwrite-device", options.overwrite_device,
+               "Write over what a block device holds.");
+  app.add_flag("--verify", options.verify,
+               "Read the finished dump back from the disk and check it.");
+  app.add_flag("--dry-run", options.dry_run, "Do everything but write.");
+  app.add_flag("--stats", options.stats, "Print what became of the pages.");
+  app.add_flag("--json", options.json, "Print the result as JSON on stdout.");
+  std::map<std::string, Progress> kinds{{"auto", Progress::kAuto},
+                                        {"plain", Progress::kPlain},
+                                        {"json", Progress::kJson},
+                                        {"none", Progress::kNone}};
+  app.add_option("--progress", options.progress, "auto (default), plain, json or none; on stderr.")
+      ->transform(CLI::Transformer(kinds))
+      ->type_name("KIND");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return Usage(error.what());
+  }
+
+  if (auto status = ParseCompression(compress, options); !status)
+    return Usage("--compress: " + status.error().ToString());
+  if (auto status = ParseExclude(exclude, options); !status)
+    return Usage("--exclude: " + status.error().ToString());
+  if (order != "address")
+    return Usage(fmt::format(
+        "--order: \"{}\": not yet supported by this build, which has address only", order));
+  if (options.jobs < 1 || options.jobs > kMaxJobs)
+    return Usage(fmt::format("--jobs: {}: not from 1 to {}", options.jobs, kMaxJobs));
+  if (options.deadline_s && !(*options.deadline_s > 0 && *options.deadline_s < 1e9))
+    return Usage("--deadline: not a number of seconds above 0");
+  if (!max_bytes.empty()) {
+    auto size = ParseSize(max_bytes);
+    if (!size) return Usage("--max-bytes: " + size.error().ToString());
+    options.max_bytes = *size;
+  }
+  if (options.log_only) {
+    if (places.size() != 1) return Usage("--log-only takes SOURCE and no DEST");
+    options.source = places[0];
+    return options;
+  }
+  options.destination = places.back();
+  if (places.size() == 2) options.source = places.front();
+  if (options.format == Format::kElf) {
+    if (options.max_bytes != ~uint64_t{0})
+      return Usage("--max-bytes: an ELF core that is cut is of no use; for -F hmem only");
+    if (options.first_failure_only)
+      return Usage("--first-failure-only makes no dump, so it has no --format");
+  }
+  if (options.verify && (options.format != Format::kHmem || options.destination == "-" ||
+                         options.dry_run || options.first_failure_only)) {
+    return Usage("--verify: only for an .hmem dump in a file or on a block device");
+  }
+  if (options.json && options.destination == "-")
+    return Usage("--json: stdout is taken by the dump");
+  return options;
+}
+
+}  // namespace hmem::dump

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// hmemdump's command line, checked: what is asked for and cannot be done by this build is refused
+// by name.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "hmem/base/result.h"
+
+namespace hmem::dump {
+
+enum class Progress { kAuto, kPlain, kJson, kNone };
+enum class Format { kHmem, kElf };
+
+struct Options {
+  std::string source;       // empty: the first of /dev/hmem, /proc/vmcore
+  std::string destination;  // file, directory, block device, "-"
+  std::string codec = "lz4";
+  int level = 0;
+  unsigned jobs = 1;
+  bool keep_zero = false;
+  Format format = Format::kHmem;
+  bool first_failure_only = false;
+  bool log_only = false;
+  std::string record_path;
+  std::string identity_path;
+  uint64_t max_bytes = ~uint64_t{0};
+  std::optional<double> deadline_s;
+  bool verify = false;
+  bool dry_run = false;
+  bool stats = false;
+  bool json = false;
+  bool overwrite_device = false;
+  Progress progress = Progress::kAuto;
+};
+
+// What was asked, or the exit code when all is said (help, version, a usage error, which was
+// printed).
+std::variant<Options, int> ParseOptions(int argc, char** argv);
+
+// "64M" -> 67108864: a number with an optional K, M, G or T (of 1024). kInvalidArgument.
+Result<uint64_t> ParseSize(const std::string& text);
+// -c: "lz4", "zstd:3", "none". kInvalidArgument, kUnsupported.
+Status ParseCompression(const std::string& text, Options& options);
+// -x: "zero" or "none"; every other class or level is kUnsupported.
+Status ParseExclude(const std::string& text, Options& options);
+
+}  // namespace hmem::dump

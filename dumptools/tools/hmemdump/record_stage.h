@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The first-failure record: found, taken from the source, or built.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "hmem/base/findings.h"
+#include "hmem/base/result.h"
+#include "hmem/format/hmem_frame.h"
+#include "hmem/source/memory_source.h"
+#include "hmem/v1/first_failure.pb.h"
+
+namespace hmem::dump {
+
+struct Record {
+  v1::FirstFailure message;
+  std::string bytes;
+
+  // Of the dump that travels with it; nothing when the record names none.
+  std::optional<format::DumpId> dump_id() const;
+};
+
+format::DumpId NewDumpId();
+
+// True when the record is of the crash that `source` shows: release, crash time and kaslr offset
+// agree with VMCOREINFO.
+bool SameCrash(const v1::FirstFailure& record, const source::MemorySource& source);
+
+struct RecordRequest {
+  std::string identity_path;  // may be empty
+  std::string dump_path;      // where the dump will be
+  format::DumpId dump_id{};
+};
+
+// Builds it from the memory of `source`; from its notes alone where the memory cannot be addressed,
+// with a finding.
+Result<Record> BuildRecord(const source::MemorySource& source, const RecordRequest& request,
+                           Findings& findings);
+// From serialised bytes; `where` names them in errors.
+Result<Record> ParseRecord(std::span<const std::byte> bytes, const std::string& where);
+Result<Record> ReadRecordFile(const std::string& path);
+
+// The kernel log of `source`, as dmesg prints it, on stdout.
+Status PrintLog(const source::MemorySource& source, Findings& findings);
+
+}  // namespace hmem::dump

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/tools/hmemdump/report.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace hmem::dump {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using v1::DumpEnd;
+
+std::string_view StateOf(const DumpResult& result) {
+  if (!result.dump_made) return "none";
+  switch (result.outcome.reason) {
+    case DumpEnd::REASON_COMPLETE:
+      return "complete";
+    case DumpEnd::REASON_NO_SPACE:
+      return "no-space";
+    case DumpEnd::REASON_DEADLINE:
+      return "deadline";
+    case DumpEnd::REASON_MAX_BYTES:
+      return "max-bytes";
+    default:
+      return "write-error";
+  }
+}
+
+std::string ReasonText(const DumpResult& result) {
+  switch (result.outcome.reason) {
+    case DumpEnd::REASON_NO_SPACE:
+      return "target full";
+    case DumpEnd::REASON_DEADLINE:
+      return "time limit reached";
+    case DumpEnd::REASON_MAX_BYTES:
+      return "size limit reached";
+    case DumpEnd::REASON_WRITE_ERROR:
+      return result.outcome.write_error ? result.outcome.write_error->ToString() : "write error";
+    default:
+      return "complete";
+  }
+}
+
+// Text of any bytes: JSON wants UTF-8.
+std::string Dumped(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+ProgressPrinter::ProgressPrinter(Progress kind)
+    : kind_(kind), terminal_(::isatty(STDERR_FILENO) == 1) {
+  if (kind_ == Progress::kAuto) kind_ = terminal_ ? Progress::kPlain : Progress::kNone;
+}
+
+void ProgressPrinter::Show(const capture::PageCounts& counts, uint64_t ram_pages,
+                           uint64_t stream_bytes) {
+  if (kind_ == Progress::kNone) return;
+  auto now = std::chrono::steady_clock::now();
+  if (now < next_) return;
+  next_ = now + std::chrono::milliseconds(500);
+  uint64_t done = counts.all();
+  if (kind_ == Progress::kJson) {
+    fmt::print(stderr, "{{\"pages_done\": {}, \"pages\": {}, \"bytes\": {}}}\n", done, ram_pages,
+               stream_bytes);
+    return;
+  }
+  uint64_t percent = ram_pages == 0 ? 100 : done * 100 / ram_pages;
+  fmt::print(stderr, "{}hmemdump: {}%, {} MiB written{}", terminal_ ? "\r" : "", percent,
+             stream_bytes >> 20, terminal_ ? "" : "\n");
+  drawn_ = terminal_;
+}
+
+void ProgressPrinter::Finish() {
+  if (drawn_) fmt::print(stderr, "\n");
+  drawn_ = false;
+}
+
+void PrintFindings(const Findings& findings) {
+  for (const Finding& finding : findings.all()) {
+    if (finding.severity == Severity::kInfo) continue;
+    std::string places;
+    for (const std::string& place : finding.places)
+      places += (places.empty() ? " (" : "; ") + place;
+    if (!places.empty())
+      places +=
+          finding.count > finding.places.size() ? fmt::format("; {} in all)", finding.count) : ")";
+    fmt::print(stderr, "hmemdump: {}: {}{}\n", finding.id, finding.text, places);
+  }
+}
+
+void PrintResult(const Options& options, const DumpResult& result, const Findings& findings) {
+  const capture::PageCounts& counts = result.outcome.counts;
+  if (options.stats) {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    fmt::print(stderr,
+               "hmemdump: pages: {} in RAM, {} kept, {} zero, {} filtered before, {} unreadable, "
+               "{} not reached\n"
+               "hmemdump: {} bytes raw, {} bytes written, {:.2f} s, {} KiB of memory at most\n",
+               result.outcome.ram_pages, counts.kept, counts.zero, counts.excluded,
+               counts.unreadable, counts.missing, counts.kept * result.page_bytes,
+               result.outcome.stream_bytes, result.seconds, usage.ru_maxrss);
+  }
+  if (options.json) {
+    Json json;
+    json["path"] = result.path;
+    json["record_path"] = result.record_path;
+    json["state"] = StateOf(result);
+    json["dump_id"] = result.dump_id;
+    json["crash_id"] = result.crash_id;
+    json["pages"] = result.outcome.ram_pages;
+    json["pages_kept"] = counts.kept;
+    json["pages_zero"] = counts.zero;
+    json["pages_excluded"] = counts.excluded;
+    json["pages_unreadable"] = counts.unreadable;
+    json["pages_not_reached"] = counts.missing;
+    json["bytes"] = result.outcome.stream_bytes;
+    json["seconds"] = result.seconds;
+    json["exit_code"] = result.exit_code;
+    json["findings"] = Json::array();
+    for (const Finding& finding : findings.all()) {
+      json["findings"].push_back({{"id", finding.id},
+                                  {"severity", SeverityName(finding.severity)},
+                                  {"count", finding.count},
+                                  {"places", finding.places},
+                                  {"text", finding.text}});
+    }
+    fmt::print("{}\n", Dumped(json));
+    return;
+  }
+  if (!result.record_path.empty()) fmt::print(stderr, "hmemdump: record: {}\n", result.record_path);
+  if (!result.dump_made) return;
+  fmt::print(stderr, "hmemdump: {}: {}: {} of {} pages in {} bytes, {:.2f} s\n",
+             options.dry_run ? "dry run" : result.path, ReasonText(result),
+             counts.all() - counts.missing, result.outcome.ram_pages, result.outcome.stream_bytes,
+             result.seconds);
+}
+
+}  // namespace hmem::dump

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/tools/hmemdump/target.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "dumptools/firstfailure/record_store.h"
+
+namespace hmem::dump {
+
+Result<Target> ResolveTarget(const std::string& destination, bool elf, bool record_only) {
+  Target target{
+      .kind = TargetKind::kFile, .path = destination, .dump_path = destination, .record_path = {}};
+  if (destination == "-") {
+    target.kind = TargetKind::kStream;
+    target.dump_path = "standard output";
+    return target;
+  }
+  std::string record_name(firstfailure::kRecordFileName);
+  struct stat st;
+  if (::stat(destination.c_str(), &st) != 0) {
+    if (errno != ENOENT) return FailErrno(destination, errno);
+    std::filesystem::path parent = std::filesystem::path(destination).parent_path();
+    if (!parent.empty() && ::stat(parent.c_str(), &st) != 0)
+      return FailErrno(parent.string(), errno);
+    target.record_path = record_only ? destination : (parent / record_name).string();
+    return target;
+  }
+  if (S_ISDIR(st.st_mode)) {
+    target.kind = TargetKind::kDirectory;
+    std::filesystem::path directory(destination);
+    target.dump_path = (directory / (elf ? "dump.elf" : "dump.hmem")).string();
+    target.record_path = (directory / record_name).string();
+  } else if (S_ISBLK(st.st_mode)) {
+    target.kind = TargetKind::kDevice;
+  } else if (S_ISREG(st.st_mode)) {
+    return FailErrno(fmt::format("{}: not overwritten", destination), EEXIST);
+  } else {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{}: neither a file, a directory nor a block device", destination));
+  }
+  return target;
+}
+
+}  // namespace hmem::dump

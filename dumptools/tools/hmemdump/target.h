@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// DEST as it was given: what it is, and the names of record and dump in it.
+#pragma once
+
+#include <string>
+
+#include "hmem/base/result.h"
+
+namespace hmem::dump {
+
+enum class TargetKind { kDirectory, kFile, kDevice, kStream };
+
+struct Target {
+  TargetKind kind = TargetKind::kFile;
+  std::string path;         // as given
+  std::string dump_path;    // of the dump; the device; "standard output"
+  std::string record_path;  // of a record file beside it; empty for a device or stream
+};
+
+// A directory holds first-failure.pb and dump.hmem (or dump.elf). A file that is there is refused:
+// kIo with EEXIST, unless only the record is wanted and the file is a directory or device. kIo: the
+// directory of a file is missing.
+Result<Target> ResolveTarget(const std::string& destination, bool elf, bool record_only);
+
+}  // namespace hmem::dump

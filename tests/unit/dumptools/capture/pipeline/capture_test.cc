@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/capture/pipeline/capture.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/fakes/fake_sink.h"
+#include "tests/fakes/fake_source.h"
+#include "tests/makers/hmem_maker.h"
+
+namespace hmem::capture {
+namespace {
+
+TEST(Capture, WorkersMakeTheSameStreamAsOne) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  auto one = makers::HmemBytes(machine);
+  EXPECT_EQ(makers::HmemBytes(machine, {.jobs = 2}), one);
+  EXPECT_EQ(makers::HmemBytes(machine, {.jobs = 5}), one);
+}
+
+TEST(Capture, CountsEveryPageOnce) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  machine.memory.Fail({PhysAddr(0x101000), PhysAddr(0x102000)}, Error::FromErrno("memory", EIO));
+  machine.memory.Fail({PhysAddr(0x102000), PhysAddr(0x104000)}, ErrorCode::kExcluded);
+  machine.memory.Fail({PhysAddr(0x1100000), PhysAddr(0x1180000)}, ErrorCode::kTruncated);
+  fakes::FakeSink sink;
+  Findings findings;
+  auto outcome = makers::MakeHmem(machine, {}, sink, findings);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->counts.unreadable, 1u);
+  EXPECT_EQ(outcome->counts.excluded, 2u);
+  EXPECT_EQ(outcome->counts.missing, 0x80u);
+  EXPECT_EQ(outcome->counts.all(), outcome->ram_pages);
+  EXPECT_EQ(outcome->ram_pages, 0x200u + 0x180u);
+  EXPECT_TRUE(findings.HasLosses());
+}
+
+TEST(Capture, KeepsZeroPagesWhenAsked) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  fakes::FakeSink sink;
+  Findings findings;
+  auto outcome = makers::MakeHmem(machine, {.keep_zero = true}, sink, findings);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->counts.zero, 0u);
+  EXPECT_EQ(outcome->counts.kept, outcome->ram_pages);
+}
+
+TEST(Capture, APastDeadlineEndsTheStreamCleanly) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  fakes::FakeSink sink;
+  HmemWriter writer(sink, {});
+  CaptureOptions options{.codec = *codec::FindCodec("lz4"),
+                         .deadline = std::chrono::steady_clock::now()};
+  Findings findings;
+  ASSERT_TRUE(writer.AppendHeader(MakeDumpHeader(machine, options)));
+  auto outcome = CapturePages(machine, writer, options, findings);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_DEADLINE);
+  EXPECT_EQ(outcome->counts.missing, outcome->ram_pages);
+  EXPECT_EQ(makers::FramesOf(sink.bytes).back().header.type, format::FrameType::kPad);
+}
+
+TEST(Capture, RandomPagesAreStoredRawNotLarger) {
+  fakes::FakeSource machine;
+  machine.memory.AddZero({PhysAddr(0), PhysAddr(0x10000)});
+  std::mt19937_64 random(1);
+  for (uint64_t at = 0; at < 0x10000; at += 8) machine.memory.PutU64(PhysAddr(at), random());
+  PageBatch batch(4096);
+  Findings findings;
+  PageReader reader(machine, false, findings);
+  ASSERT_TRUE(reader.Fill(batch));
+  ASSERT_TRUE(batch.Pack(**codec::FindCodec("lz4"), 0));
+  EXPECT_EQ(batch.payload().size(), format::PagesHeadSize(1, 1) + 0x10000);
+}
+
+TEST(Capture, LargePagesFitAFrame) {
+  fakes::FakeSource machine(Endian::kLittle, 8, 65536);
+  machine.memory.AddZero({PhysAddr(0), PhysAddr(0x400000)});
+  for (uint64_t at = 0; at < 0x400000; at += 4096) machine.memory.PutU64(PhysAddr(at), at + 1);
+  fakes::FakeSink sink;
+  Findings findings;
+  auto outcome = makers::MakeHmem(machine, {}, sink, findings);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->counts.kept, 64u);
+}
+
+TEST(PageReader, IsZeroSeesTheLastByte) {
+  std::vector<std::byte> page(4096);
+  EXPECT_TRUE(IsZero(page));
+  page.back() = std::byte{1};
+  EXPECT_FALSE(IsZero(page));
+}
+
+}  // namespace
+}  // namespace hmem::capture
