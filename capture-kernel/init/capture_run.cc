@@ -208,6 +208,7 @@ StageOutcome CaptureRun::Run(Stage stage) {
   const bool record_stage = stage == Stage::kRecord || stage == Stage::kRecordAgain;
   destination.path =
       directory_ ? directory_->File(record_stage ? kRecordFile : kDumpFile) : device_node_;
+  destination.cpus = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
   auto fault =
       faults_.find(stage == Stage::kRecordAgain ? StageName(Stage::kRecord) : StageName(stage));
   ChildCommand command =

@@ -32,6 +32,7 @@ ChildCommand StageCommand(Stage stage, const StageDestination& destination,
       add({"--first-failure-only"});
       break;
     case Stage::kFull:
+      if (destination.cpus > 1) add({"--jobs", fmt::format("{}", destination.cpus)});
       break;
     case Stage::kSingle:
       add({"--jobs", "1", "--compress", "none"});

@@ -12,10 +12,11 @@
 namespace hmem::init {
 
 struct StageDestination {
-  std::string path;  // "<directory>/dump.hmem" or "/dev/vdb"; the record stands beside the first,
-                     // in front on the second
-  bool device = false;        // a raw block device, whose content may go
-  bool record_there = false;  // an earlier stage made the record
+  // "<directory>/dump.hmem" or "/dev/vdb"; the record stands beside the first, in front on the
+  // second.
+  std::string path;
+  bool device = false;  // a raw block device, whose content may go
+  unsigned cpus = 1;    // that the capture kernel has; the full dump uses them all
 };
 
 // `fault` is what hmemdump is to do to itself (tests); empty: nothing.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "dumptools/loader/command_line.h"
 #include "dumptools/loader/initramfs.h"
@@ -37,6 +38,10 @@ Result<ResolvedTarget> ResolveTarget(const Host& host, const Config& config) {
 std::string TargetAdvice(const Error& error, const Config& config) {
   if (error.code() == ErrorCode::kNotFound && config.target_kind == plan::Target::Kind::kPath) {
     return fmt::format("mkdir -p {}, or name another target in {}", config.target, kConfigPath);
+  }
+  if (error.errno_value() == EACCES || error.errno_value() == EPERM) return "run it with sudo";
+  if (error.errno_value() == EROFS) {
+    return fmt::format("mount it for writing, or name another target in {}", kConfigPath);
   }
   return fmt::format(
       "name a directory on ext4 or xfs directly on a disk, or an unused disk, with target = in {}",

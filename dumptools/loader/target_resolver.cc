@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "capture-kernel/plan/hardware_path.h"
 #include "capture-kernel/plan/key_value_text.h"
@@ -144,8 +145,7 @@ Result<ResolvedTarget> ResolvePathTarget(const Host& host, std::string_view path
                         path);
   }
   if (mount->read_only) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{}: {} is mounted read-only", path, mount->mount_point));
+    return FailErrno(fmt::format("{}: mount {}", path, mount->mount_point), EROFS);
   }
   ResolvedTarget resolved;
   resolved.target.kind = plan::Target::Kind::kPath;

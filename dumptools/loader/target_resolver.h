@@ -25,7 +25,7 @@ struct ResolvedTarget {
 
 // `path`: a directory on an ext4 or xfs file system that lies directly on a disk or a partition.
 // kNotFound: no such directory. kUnsupported: what cannot be replayed (other file systems, device
-// mapper, md, loop, network), by name. kInvalidArgument: mounted read-only.
+// mapper, md, loop, network), by name. kIo with EROFS: mounted read-only.
 Result<ResolvedTarget> ResolvePathTarget(const Host& host, std::string_view path);
 
 // `path`: a whole disk or a partition whose content may be lost. kInvalidArgument: in use (mounted,

@@ -8,7 +8,9 @@
 namespace hmem::init {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
+using testing::Not;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 
@@ -31,6 +33,12 @@ TEST(StageCommand, EveryRungIsSimplerThanTheOneAbove) {
             "/etc/hmem/identity.conf /proc/vmcore "
             "/mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kLog), "/bin/hmemdump --log-only /proc/vmcore");
+}
+
+TEST(StageCommand, OnlyTheFullDumpUsesSeveralCpus) {
+  StageDestination destination{.path = "/mnt/x/dump.hmem", .device = false, .cpus = 4};
+  EXPECT_THAT(StageCommand(Stage::kFull, destination, "").argv, Contains("4"));
+  EXPECT_THAT(StageCommand(Stage::kSingle, destination, "").argv, Not(Contains("4")));
 }
 
 TEST(StageCommand, ADeviceMayBeOverwritten) {

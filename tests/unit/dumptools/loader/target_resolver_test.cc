@@ -72,7 +72,7 @@ TEST_F(TargetResolverTest, RefusesAFile) {
 
 TEST_F(TargetResolverTest, RefusesAReadOnlyMount) {
   Mounted("21 1 254:1 / / ro - ext4 /dev/vda1 rw\n");
-  EXPECT_EQ(PathRefusal(), "/var/crash: / is mounted read-only");
+  EXPECT_EQ(PathRefusal(), "/var/crash: mount /: Read-only file system");
 }
 
 TEST_F(TargetResolverTest, RefusesOtherFileSystemsByName) {
