@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Writes the seeds of the source, note and codec fuzzers: make_corpus tests/fuzz/corpus
+#include <elf.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "hmem/codec/codec.h"
+#include "tests/makers/elf_maker.h"
+#include "tests/makers/kdump_maker.h"
+#include "tests/makers/pattern.h"
+
+namespace hmem::makers {
+namespace {
+
+using format::KdumpLayout;
+
+class Corpus {
+ public:
+  explicit Corpus(std::filesystem::path root) : root_(std::move(root)) {}
+
+  void Add(const std::string& fuzzer, const std::string& name, std::span<const std::byte> bytes) {
+    std::filesystem::create_directories(root_ / fuzzer);
+    std::ofstream out(root_ / fuzzer / name, std::ios::binary | std::ios::trunc);
+    out.write(reinterpret_cast<const char*>(bytes.data()),
+              static_cast<std::streamsize>(bytes.size()));
+    out.close();
+    ok_ = ok_ && out.good();
+  }
+  bool ok() const { return ok_; }
+
+ private:
+  std::filesystem::path root_;
+  bool ok_ = true;
+};
+
+std::vector<std::byte> Cut(std::vector<std::byte> bytes, size_t size) {
+  bytes.resize(size);
+  return bytes;
+}
+
+ElfMaker SmallElf(Endian endian, int word_bytes) {
+  ElfMaker maker(endian, word_bytes, word_bytes == 8 ? EM_X86_64 : EM_PPC);
+  maker.AddNote("CORE", NT_PRSTATUS, Pattern(9, 64))
+      .Vmcoreinfo("OSRELEASE=6.1.0\nPAGESIZE=4096\n")
+      .Load(PhysAddr(0x1000), Pattern(1, 256), VirtAddr(0xc0001000), 8192)
+      .Load(PhysAddr(0x1080), Pattern(2, 64), VirtAddr(0xc0100000));
+  return maker;
+}
+
+KdumpMaker SmallKdump(Endian endian, KdumpLayout layout, std::string_view machine) {
+  KdumpMaker maker(endian, layout, machine);
+  maker.AddNote("CORE", NT_PRSTATUS, Pattern(9, 64))
+      .Vmcoreinfo("PAGESIZE=4096\n")
+      .Page(Pfn(1), std::vector<std::byte>(4096, std::byte{1}), "zlib")
+      .Page(Pfn(2), std::vector<std::byte>(4096, std::byte{2}), "lzo")
+      .Page(Pfn(3), std::vector<std::byte>(4096, std::byte{3}), "zstd")
+      .Excluded(Pfn(5))
+      .ZeroPage(Pfn(9));
+  return maker;
+}
+
+void AddElf(Corpus& corpus) {
+  corpus.Add("elf_source_fuzzer", "elf64_little", SmallElf(Endian::kLittle, 8).Make());
+  corpus.Add("elf_source_fuzzer", "elf32_big", SmallElf(Endian::kBig, 4).Make());
+  corpus.Add("elf_source_fuzzer", "headers_elsewhere",
+             SmallElf(Endian::kLittle, 8).HeadersAt(192).Make());
+  std::vector<std::byte> whole = SmallElf(Endian::kLittle, 8).Make();
+  corpus.Add("elf_source_fuzzer", "cut_in_data", Cut(whole, whole.size() - 100));
+  corpus.Add("elf_source_fuzzer", "cut_in_notes", Cut(whole, 4096 + 40));
+  corpus.Add("elf_source_fuzzer", "cut_in_headers", Cut(whole, 100));
+}
+
+void AddKdump(Corpus& corpus) {
+  corpus.Add("kdump_source_fuzzer", "k64_little",
+             SmallKdump(Endian::kLittle, KdumpLayout::k64, "x86_64").Make());
+  corpus.Add("kdump_source_fuzzer", "k32_padded_big",
+             SmallKdump(Endian::kBig, KdumpLayout::k32Padded, "ppc").Make());
+  corpus.Add("kdump_source_fuzzer", "k32_packed",
+             SmallKdump(Endian::kLittle, KdumpLayout::k32Packed, "i686").Make());
+  KdumpMaker maker = SmallKdump(Endian::kLittle, KdumpLayout::k64, "x86_64");
+  std::vector<std::byte> whole = maker.Make();
+  corpus.Add("kdump_source_fuzzer", "cut_in_bitmaps", Cut(whole, maker.bitmap_offset() + 1));
+  corpus.Add("kdump_source_fuzzer", "cut_in_descriptors",
+             Cut(whole, maker.descriptors_offset() + 50));
+  corpus.Add("kdump_source_fuzzer", "incomplete",
+             maker.Status(8).Missing(Pfn(10)).Version(4).Make());
+}
+
+void AddNotes(Corpus& corpus) {
+  std::vector<format::Note> notes = {
+      {.name = "CORE", .type = NT_PRSTATUS, .desc = Pattern(1, 33)},
+      {.name = "VMCOREINFO", .type = 0, .desc = Bytes("PAGESIZE=4096\n")},
+      {.name = "", .type = 7, .desc = {}}};
+  std::vector<std::byte> little = format::SerializeNotes(notes, Endian::kLittle);
+  corpus.Add("elf_notes_fuzzer", "little", little);
+  corpus.Add("elf_notes_fuzzer", "big", format::SerializeNotes(notes, Endian::kBig));
+  corpus.Add("elf_notes_fuzzer", "cut", Cut(little, 40));
+  corpus.Add("elf_notes_fuzzer", "ended_by_zeros", Cut(little, little.size() + 20));
+}
+
+void AddCodecs(Corpus& corpus) {
+  auto codecs = codec::AllCodecs();
+  for (size_t i = 0; i < codecs.size(); ++i) {
+    std::vector<std::byte> raw = Pattern(i, 512);
+    std::vector<std::byte> packed(codecs[i]->bound(raw.size()));
+    auto n = codecs[i]->pack(raw, packed, 1);
+    if (!n) std::abort();
+    packed.resize(*n);
+    // As the fuzzer reads it: codec, size unpacked to in two bytes, packed bytes.
+    packed.insert(packed.begin(), {static_cast<std::byte>(i), std::byte{0}, std::byte{2}});
+    corpus.Add("codec_fuzzer", std::string(codecs[i]->name), packed);
+  }
+}
+
+}  // namespace
+}  // namespace hmem::makers
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: make_corpus DIRECTORY\n");
+    return 2;
+  }
+  hmem::makers::Corpus corpus(argv[1]);
+  hmem::makers::AddElf(corpus);
+  hmem::makers::AddKdump(corpus);
+  hmem::makers::AddNotes(corpus);
+  hmem::makers::AddCodecs(corpus);
+  if (!corpus.ok()) {
+    std::fprintf(stderr, "make_corpus: %s: cannot write\n", argv[1]);
+    return 1;
+  }
+  return 0;
+}
