@@ -87,7 +87,8 @@ class KdumpSource final : public MemorySource {
 
   bool InFile(const KdumpDescriptor& descriptor) const;
   Result<DescriptorWindow> ReadWindow(uint64_t first) const;
-  Result<uint64_t> FirstMissing() const;
+  static bool SaysNothing(const DescriptorWindow& window);
+  Result<uint64_t> FirstMissing(uint64_t high) const;
   Result<KdumpDescriptor> DescriptorOf(uint64_t bit) const;
   Result<PageFate> Fate(uint64_t pfn) const;
   Status Unpack(const KdumpDescriptor& descriptor, std::vector<std::byte>& packed,
@@ -294,24 +295,35 @@ Result<KdumpSource::DescriptorWindow> KdumpSource::ReadWindow(uint64_t first) co
   return window;
 }
 
-// The number of the first descriptor without bytes, given that there is one near the end: data lies
-// in page order.
-Result<uint64_t> KdumpSource::FirstMissing() const {
+// All at one place: zero pages, which share their bytes and say nothing about the end of the file.
+bool KdumpSource::SaysNothing(const DescriptorWindow& window) {
+  return std::all_of(window.begin(), window.end(),
+                     [&](const KdumpDescriptor& d) { return d.offset == window.front().offset; });
+}
+
+// The number of the first descriptor without bytes; window `high` has one. Data lies in page order,
+// so halving finds the place; windows that say nothing are stepped over, a bounded number of them.
+Result<uint64_t> KdumpSource::FirstMissing(uint64_t high) const {
   auto missing = [&](const KdumpDescriptor& d) { return !InFile(d); };
   uint64_t low = 0;
-  uint64_t high = (dumped_bits_.count() - 1) / kWindowDescriptors;
+  uint64_t steps = 0;
   while (low < high) {
     uint64_t middle = low + (high - low) / 2;
-    HMEM_ASSIGN(DescriptorWindow window, ReadWindow(middle * kWindowDescriptors));
-    if (std::any_of(window.begin(), window.end(), missing)) {
-      high = middle;
-    } else {
-      low = middle + 1;
+    for (uint64_t at = middle;; --at) {
+      HMEM_ASSIGN(DescriptorWindow window, ReadWindow(at * kWindowDescriptors));
+      if (std::any_of(window.begin(), window.end(), missing)) {
+        high = at;
+        break;
+      }
+      if (!SaysNothing(window) || at == low || ++steps > kMaxTailWindows) {
+        low = middle + 1;
+        break;
+      }
     }
   }
-  HMEM_ASSIGN(DescriptorWindow window, ReadWindow(low * kWindowDescriptors));
+  HMEM_ASSIGN(DescriptorWindow window, ReadWindow(high * kWindowDescriptors));
   auto it = std::find_if(window.begin(), window.end(), missing);
-  return low * kWindowDescriptors + static_cast<uint64_t>(it - window.begin());
+  return high * kWindowDescriptors + static_cast<uint64_t>(it - window.begin());
 }
 
 // Was the file cut? The last pages that have bytes of their own tell, without reading every
@@ -331,7 +343,7 @@ Status KdumpSource::CheckEnd() {
     HMEM_ASSIGN(DescriptorWindow window, ReadWindow(window_number * kWindowDescriptors));
     auto in_file = [&](const KdumpDescriptor& d) { return InFile(d); };
     if (!std::all_of(window.begin(), window.end(), in_file)) {
-      HMEM_ASSIGN(uint64_t number, FirstMissing());
+      HMEM_ASSIGN(uint64_t number, FirstMissing(window_number));
       HMEM_ASSIGN(uint64_t bit, dumped_bits_.Select(std::min(number, dumped_bits_.count() - 1)));
       Lose("source.kdump.truncated", end,
            fmt::format(
@@ -339,9 +351,7 @@ Status KdumpSource::CheckEnd() {
                AddressOf(bit).value, dumped_bits_.count() - number, dumped_bits_.count()));
       return {};
     }
-    // All at one place: zero pages, which share their bytes and say nothing about the end.
-    auto shared = [&](const KdumpDescriptor& d) { return d.offset == window.front().offset; };
-    if (window_number == 0 || !std::all_of(window.begin(), window.end(), shared)) return {};
+    if (window_number == 0 || !SaysNothing(window)) return {};
     --window_number;
   }
   return {};
