@@ -33,6 +33,7 @@ class Plan:
     fault: str = ""
     # Further lines of kdump-arm.conf.
     settings: tuple = ()
+    # Less than this leaves no room for the reservation at some of the places kaslr puts the kernel.
     memory_mib: int = 384
     crashkernel: str = "128M"
     target_size: str = "600M"

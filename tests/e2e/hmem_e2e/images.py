@@ -82,7 +82,8 @@ def _userland(kernel):
         shutil.copy(script, folder / "sbin" / "init")
         shutil.copy(zoo.witness(), folder / "usr" / "sbin" / "witness")
         shutil.copy(zoo.module(kernel), folder / "usr" / "lib" / "quartz.ko")
-        shutil.copy(kernel.vmlinuz, folder / "boot")
+        for name in ("vmlinuz", "config"):
+            shutil.copy(kernel.vmlinuz.with_name(f"{name}-{kernel.release}"), folder / "boot")
         (folder / "etc" / "machine-id").write_text("5f1c1f0e6b7d4f0c9d9a5f2b8a7e4c31\n", encoding="ascii")
         (folder / "etc" / "hostname").write_text("feldspar\n", encoding="ascii")
         kernels.copy_modules(kernel, MODULES, folder / "lib" / "modules" / kernel.release)

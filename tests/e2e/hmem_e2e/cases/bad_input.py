@@ -157,7 +157,7 @@ def _usage():
 
 
 def run(claims):
-    plan = capture.Plan("6.1", "sysrq", "root", memory_mib=256)
+    plan = capture.Plan("6.1", "sysrq", "root")
     captured = capture.crash(plan, "bad-input")
     if captured.dump is None:
         raise Failure(f"no dump to start from; see {captured.folder}/console.log")

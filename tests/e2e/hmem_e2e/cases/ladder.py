@@ -36,7 +36,7 @@ def _deadline(fault):
 
 def run(name, claims):
     fault, with_dump = RUNS[name]
-    plan = capture.Plan("6.1", "pointer", "root", preset="capture-faults", fault=fault, memory_mib=256,
+    plan = capture.Plan("6.1", "pointer", "root", preset="capture-faults", fault=fault,
                         settings=(f"deadline.record = {RECORD_SECONDS}", f"deadline.dump = {DUMP_SECONDS}"))
     captured = capture.crash(plan, f"ladder-{name}")
     truth = Truth(captured.truth)
@@ -83,7 +83,7 @@ def run(name, claims):
 
 def run_without_target(claims):
     """The capture kernel finds no disk: the old kernel's log goes to the console, and the machine reboots."""
-    plan = capture.Plan("6.1", "pointer", "root", memory_mib=256,
+    plan = capture.Plan("6.1", "pointer", "root",
                         settings=("append = pci=off", f"deadline.target = {RECORD_SECONDS}"))
     captured = capture.crash(plan, "ladder-no-target")
     truth = Truth(captured.truth)
