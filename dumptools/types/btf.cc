@@ -383,7 +383,7 @@ Result<uint64_t> Btf::SizeOfId(TypeId id) const {
   return Fail(ErrorCode::kCorrupt, fmt::format("BTF: type {}: types in a circle", first));
 }
 
-Result<MemberInfo> Btf::DescribeMember(const Record& record, uint32_t index) const {
+Result<MemberInfo> Btf::DescribeMember(const Record& record, size_t index) const {
   const uint32_t name = record.Word(index * 3);
   const TypeId type = record.Word(index * 3 + 1);
   const uint32_t offset = record.Word(index * 3 + 2);
@@ -424,7 +424,7 @@ Result<MemberInfo> Btf::DescribeMember(const Record& record, uint32_t index) con
 
 void Btf::AppendEnumerators(const Record& record, TypeInfo* info) const {
   const bool wide = record.kind == kBtfEnum64;
-  const uint32_t words = wide ? 3 : 2;
+  const size_t words = wide ? 3 : 2;
   for (uint32_t i = 0; i < record.vlen; ++i) {
     const uint32_t low = record.Word(i * words + 1);
     int64_t value = 0;
@@ -502,7 +502,7 @@ Result<int64_t> Btf::Enumerator(std::string_view name) const {
   for (const Btf* btf = this; btf != nullptr; btf = btf->base_) {
     for (TypeId id : btf->enums_) {
       const Record record = btf->Own(id);
-      const uint32_t words = record.kind == kBtfEnum64 ? 3 : 2;
+      const size_t words = record.kind == kBtfEnum64 ? 3 : 2;
       for (uint32_t i = 0; i < record.vlen; ++i) {
         if (btf->Name(record.Word(i * words)) != name) continue;
         TypeInfo info;

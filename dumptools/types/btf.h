@@ -45,7 +45,7 @@ class Btf final : public TypeDb {
   Result<Record> Any(TypeId id) const;
   std::string_view Name(uint32_t string_offset) const;
   Result<uint64_t> SizeOfId(TypeId id) const;
-  Result<MemberInfo> DescribeMember(const Record& record, uint32_t index) const;
+  Result<MemberInfo> DescribeMember(const Record& record, size_t index) const;
   void AppendEnumerators(const Record& record, TypeInfo* info) const;
 
   const Btf* base_ = nullptr;
