@@ -325,6 +325,8 @@ Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Opti
                                           .dump_path = dump_path,
                                           .dump_id = dump_id},
                                          findings));
+  // A dump stage that is told to fail does so among its pages, with the record made.
+  ObeyFault();
   result.dump_id = format::DumpIdText(dump_id);
   result.crash_id = record.message.identity().crash_id();
   result.record_path = target.record_path;

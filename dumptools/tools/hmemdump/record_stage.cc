@@ -10,7 +10,6 @@
 #include "dumptools/firstfailure/identity.h"
 #include "dumptools/firstfailure/record_builder.h"
 #include "dumptools/firstfailure/record_store.h"
-#include "dumptools/tools/hmemdump/fault.h"
 #include "dumptools/walk/kernel.h"
 #include "dumptools/walk/printk.h"
 #include "hmem/space/vmcoreinfo.h"
@@ -59,7 +58,6 @@ Result<Record> BuildRecord(const source::MemorySource& source, const RecordReque
   options.record_time_s = std::time(nullptr);
 
   auto kernel = walk::Kernel::Open(source);
-  ObeyFault();
   Result<v1::FirstFailure> message =
       kernel ? firstfailure::BuildRecord(**kernel, options, findings)
              : firstfailure::BuildRecordFromNotes(source, kernel.error(), options, findings);
