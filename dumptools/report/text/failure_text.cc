@@ -23,8 +23,11 @@ std::string WhyText(const v1::FailureReport& report) {
   if (cause.fault_address_known()) out += Row("address", AddressText(cause.fault_address()));
   out += Row("context", cause.context());
   if (failure.has_crashed_task()) out += Row("task", TaskText(failure.crashed_task()));
-  out += Row("crashed", fmt::format("{}, {} after boot", DateText(failure.clock().crash_time_s()),
-                                    DurationText(failure.clock().uptime_ns())));
+  std::string when = DateText(failure.clock().crash_time_s());
+  if (failure.clock().uptime_ns() > 0) {
+    when += fmt::format(", {} after boot", DurationText(failure.clock().uptime_ns()));
+  }
+  out += Row("crashed", when);
   out += Row("kernel", failure.kernel().release());
   for (const std::string& sentence : cause.evidence())
     out += Row(&sentence == &cause.evidence(0) ? "because" : "", sentence);

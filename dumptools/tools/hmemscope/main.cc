@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -42,7 +43,8 @@ void AddVerb(CLI::App& app, const Command& command, Parsed& parsed) {
     const Argument& argument = command.arguments[i];
     CLI::Option* option =
         verb.add_option(std::string(argument.name), parsed.words[i], std::string(argument.help));
-    option->expected(static_cast<int>(argument.min), static_cast<int>(argument.max))->type_name("");
+    option->expected(std::max(1, static_cast<int>(argument.min)), static_cast<int>(argument.max));
+    option->type_name("");
     // A vector option takes what follows, too, unless told not to.
     option->allow_extra_args(argument.max > 1);
     if (argument.min > 0) option->required();
@@ -102,6 +104,11 @@ int RunVerb(const Parsed& parsed) {
   return answer->losses ? kLosses : kComplete;
 }
 
+bool IsUnknownVerb(std::string_view word) {
+  return std::ranges::none_of(AllCommands(),
+                              [&](const Command* command) { return command->name == word; });
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("hmemscope: what a crashed Linux kernel's dump or first-failure record says",
                "hmemscope");
@@ -114,6 +121,11 @@ int Main(int argc, char** argv) {
   for (const Command* command : AllCommands()) {
     verbs.push_back(std::make_unique<Parsed>());
     AddVerb(app, *command, *verbs.back());
+  }
+  if (std::string_view word = argc > 1 ? argv[1] : "-";
+      !word.starts_with('-') && IsUnknownVerb(word)) {
+    Say(report::Printable(fmt::format("no verb \"{}\"; see hmemscope --help", word)));
+    return kUsage;
   }
   try {
     app.parse(argc, argv);

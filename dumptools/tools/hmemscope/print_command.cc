@@ -61,6 +61,8 @@ Result<Answer> Run(OpenedDump& dump, const Invocation& invocation) {
   HMEM_ASSIGN(Place place, FindPlace(kernel->symbols(), invocation.arguments[1]));
   HMEM_ASSIGN(FoundType found, FindType(*kernel, invocation.arguments[0],
                                         invocation.Value("--module"), place, findings));
+  // Nothing at all there is a failure; a hole further on is a loss.
+  HMEM_TRY(kernel->memory().U8(place.address));
   HMEM_TRY(PrintValue(kernel->memory(), kernel->symbols(), *found.types, found.id, place.address,
                       {}, report, findings));
   dump.EncodeFindings(findings, report.mutable_findings());
