@@ -36,7 +36,7 @@ Result<Answer> Run(OpenedDump& dump, const Invocation& invocation) {
   };
   if (const v1::FirstFailure* bare = dump.bare_record()) {
     for (const v1::LogRecord& record : bare->log_tail()) add(record);
-    if (bare->log_records_omitted() > 0) {
+    if (bare->log_records_omitted() > 0 && static_cast<size_t>(bare->log_tail_size()) < tail) {
       findings.Add(
           Severity::kLoss, "log.record-has-tail-only", "",
           fmt::format(

@@ -43,7 +43,7 @@ void AddVerb(CLI::App& app, const Command& command, Parsed& parsed) {
     const Argument& argument = command.arguments[i];
     CLI::Option* option =
         verb.add_option(std::string(argument.name), parsed.words[i], std::string(argument.help));
-    option->expected(std::max(1, static_cast<int>(argument.min)), static_cast<int>(argument.max));
+    option->expected(1, argument.max > 1 ? CLI::detail::expected_max_vector_size : 1);
     option->type_name("");
     // A vector option takes what follows, too, unless told not to.
     option->allow_extra_args(argument.max > 1);
