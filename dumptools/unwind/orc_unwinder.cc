@@ -23,7 +23,6 @@ constexpr VirtRange kEntryStacks = {VirtAddr(0xfffffe0000000000), VirtAddr(0xfff
 constexpr uint64_t kCallBytes = 5;  // e8 rel32
 constexpr size_t kMaxSwitches = 16;
 constexpr uint64_t kMaxScanWords = 512;
-constexpr uint64_t kLargestFrameBytes = 64 << 10;  // a step further than this has left its stack
 
 }  // namespace
 
@@ -248,12 +247,12 @@ class OrcUnwinder::Walk {
     VirtAddr sp = Sp();
     if (sp.value < kKernelHalf)
       return Stop(fmt::format("stack pointer {:#x} is not in the kernel", sp.value));
-    if (sp > old_sp && sp - old_sp <= kLargestFrameBytes) {
+    const uint64_t stack_bytes = arch_.stack_rules->default_stack_bytes;
+    if (sp > old_sp && sp - old_sp <= stack_bytes) {
       visited_.back().end = sp;
       return true;
     }
     // Another stack, or damage. Stacks are aligned to their size but for the exception stacks.
-    uint64_t stack_bytes = arch_.stack_rules->default_stack_bytes;
     bool same_stack = sp.value / stack_bytes == old_sp.value / stack_bytes &&
                       !(kEntryStacks.contains(sp) && kEntryStacks.contains(old_sp));
     if (same_stack) {
@@ -314,7 +313,7 @@ class OrcUnwinder::Walk {
   bool LeaveByFramePointer() {
     if (!Known(roles_.bp)) return false;
     VirtAddr bp(Value(roles_.bp));
-    if (bp < Sp() || bp - Sp() > kLargestFrameBytes) return false;
+    if (bp < Sp() || bp - Sp() > arch_.stack_rules->default_stack_bytes) return false;
     Result<uint64_t> saved = Word(bp), ip = Word(bp + kWord);
     if (!saved || !ip || !IsReturnAddress(*ip)) return false;
     LeaveTo(*ip, bp + 2 * kWord);
