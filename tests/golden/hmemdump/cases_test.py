@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""hmemdump as its user meets it: exit codes, the one line it says, what is left on the target.
+
+Usage: cases_test.py HMEMDUMP
+"""
+
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = None
+PAGE = 4096
+VMCOREINFO = b"OSRELEASE=6.1.0-made\nPAGESIZE=4096\nCRASHTIME=1700000000\nKERNELOFFSET=0\n"
+
+
+def note(name, kind, desc):
+    def padded(raw):
+        return raw + bytes(-len(raw) % 4)
+
+    return struct.pack("<III", len(name) + 1, len(desc), kind) + padded(name + b"\0") + padded(desc)
+
+
+def elf_core(pages):
+    """An ELF64 core with one PT_LOAD of these pages at 1 MiB."""
+    notes = note(b"VMCOREINFO", 0, VMCOREINFO)
+    head = 64 + 2 * 56
+    data = (head + len(notes) + PAGE - 1) // PAGE * PAGE
+    size = len(pages) * PAGE
+    ident = b"\x7fELF\x02\x01\x01" + bytes(9)
+    elf = ident + struct.pack("<HHIQQQIHHHHHH", 4, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    elf += struct.pack("<IIQQQQQQ", 4, 0, head, 0, 0, len(notes), len(notes), 4)
+    elf += struct.pack("<IIQQQQQQ", 1, 7, data, 0xFFFF888000100000, 0x100000, size, size, 0)
+    return (elf + notes).ljust(data, b"\0") + b"".join(pages)
+
+
+def some_pages():
+    return [bytes(PAGE) if n % 3 == 0 else (f"page {n} ".encode() * PAGE)[:PAGE] for n in range(600)]
+
+
+class Hmemdump(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.here = pathlib.Path(folder.name)
+        self.core = self.here / "core.elf"
+        self.core.write_bytes(elf_core(some_pages()))
+        self.out = self.here / "out"
+        self.out.mkdir()
+
+    def run_it(self, *words, code, stdout=subprocess.PIPE):
+        done = subprocess.run([PROGRAM, *map(str, words)], stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False)
+        said = done.stderr.decode()
+        self.assertEqual(done.returncode, code, said)
+        return done.stdout, said
+
+    def refused(self, *words, code, saying):
+        _, said = self.run_it(*words, code=code)
+        self.assertIn(saying, said)
+        self.assertEqual(len(said.strip().splitlines()), 1, said)
+
+    def test_directory_gets_record_and_dump(self):
+        out, _ = self.run_it("--json", "--verify", self.core, self.out, code=3)
+        result = json.loads(out)
+        self.assertEqual(result["state"], "complete")
+        self.assertEqual(result["pages"], 600)
+        self.assertEqual(result["pages_zero"], 200)
+        self.assertEqual(sorted(p.name for p in self.out.iterdir()), ["dump.hmem", "first-failure.pb"])
+
+    def test_elf_comes_back_byte_for_byte(self):
+        self.run_it(self.core, self.here / "a.hmem", code=3)
+        # The losses of the made machine's record travel in END.
+        self.run_it("-F", "elf", self.here / "a.hmem", self.here / "b.elf", code=3)
+        self.assertTrue((self.here / "b.elf").read_bytes().endswith(b"".join(some_pages())))
+
+    def test_a_dump_of_version_1_stays_readable(self):
+        old = pathlib.Path(__file__).parent.parent / "hmem" / "version1.hmem"
+        self.run_it("-F", "elf", old, self.here / "old.elf", code=3)
+        self.assertTrue((self.here / "old.elf").read_bytes().endswith(b"".join(some_pages()[:24])))
+
+    def test_nothing_is_overwritten(self):
+        there = self.here / "there.hmem"
+        there.write_bytes(b"mine")
+        self.refused(self.core, there, code=1, saying="there.hmem: not overwritten: File exists")
+        self.assertEqual(there.read_bytes(), b"mine")
+
+    def test_stream_is_the_dump(self):
+        out, _ = self.run_it(self.core, "-", code=3)
+        self.assertEqual(out[:4], b"\x89HMF")
+
+    def test_size_limit_ends_it_cleanly(self):
+        out, _ = self.run_it("--json", "-c", "none", "--max-bytes", "1M", self.core, self.out, code=3)
+        self.assertEqual(json.loads(out)["state"], "max-bytes")
+        self.assertLessEqual((self.out / "dump.hmem").stat().st_size, 1 << 20)
+
+    def test_full_device_is_an_error_in_one_place(self):
+        if os.path.exists("/dev/full"):
+            with open("/dev/full", "wb") as full:
+                _, said = self.run_it(self.core, "-", code=1, stdout=full)
+            self.assertIn("No space left on device", said)
+
+    def test_refusals(self):
+        self.refused(code=2, saying="see hmemdump --help")
+        self.refused("-x", "cache", self.core, self.out, code=2, saying='"cache": not yet supported by this build')
+        self.refused("-x", "31", self.core, self.out, code=2, saying='"31": not yet supported by this build')
+        self.refused("-c", "lzo", self.core, self.out, code=2, saying='codec "lzo"')
+        self.refused("--order", "value", self.core, self.out, code=2, saying="not yet supported")
+        self.refused("--jobs", "0", self.core, self.out, code=2, saying="--jobs")
+        self.refused("--max-bytes", "12Q", self.core, self.out, code=2, saying="not a size")
+        self.refused(self.here / "none", self.out, code=1, saying="No such file or directory")
+        self.refused(self.core, self.here / "no" / "where", code=1, saying="No such file or directory")
+
+    def test_bad_sources(self):
+        for name, content in (("empty", b""), ("random", os.urandom(5000)), ("cut", self.core.read_bytes()[:40])):
+            path = self.here / name
+            path.write_bytes(content)
+            self.refused(path, self.out, code=1, saying=name)
+        self.assertEqual(list(self.out.iterdir()), [])
+
+
+if __name__ == "__main__":
+    PROGRAM = sys.argv.pop(1)
+    unittest.main()
