@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dumptools/loader/target_resolver.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 #include "capture-kernel/plan/key_value_text.h"
 #include "dumptools/loader/module_file.h"
 #include "dumptools/loader/mount_table.h"
+#include "hmem/base/fd.h"
+#include "hmem/device/device_content.h"
 
 namespace hmem::loader {
 namespace {
@@ -118,12 +121,15 @@ Status CheckUnused(const Host& host, const std::string& dir, std::string_view pa
   }
   std::string swaps = host.Read("/proc/swaps").value_or("");
   if (swaps.find(NodeOf(dir) + " ") != std::string::npos) return refuse("in use as swap");
-  auto file_system = plan::IdentifyFileSystemOn(host.At(NodeOf(dir)));
-  if (file_system) {
-    return refuse(fmt::format("holds an {} file system; use target = path, or wipefs it first",
-                              file_system->type));
+  std::string node = NodeOf(dir);
+  HMEM_ASSIGN(UniqueFd fd, OpenFile(host.At(node), O_RDONLY));
+  HMEM_ASSIGN(device::DeviceContent content, device::ReadDeviceContent(fd.get(), node));
+  if (content.kind == device::DeviceContent::Kind::kKnown ||
+      content.kind == device::DeviceContent::Kind::kUnknown) {
+    return refuse(
+        fmt::format("holds {}, and a crash would write over it; if it may go, clear it: {}",
+                    content.Describe(), device::BlankingCommands(node)));
   }
-  if (file_system.error().code() == ErrorCode::kIo) return std::unexpected(file_system.error());
   return {};
 }
 

@@ -28,8 +28,9 @@ struct ResolvedTarget {
 // mapper, md, loop, network), by name. kIo with EROFS: mounted read-only.
 Result<ResolvedTarget> ResolvePathTarget(const Host& host, std::string_view path);
 
-// `path`: a whole disk or a partition whose content may be lost. kInvalidArgument: in use (mounted,
-// swap, held by another device), has partitions, or holds a file system.
+// `path`: a whole disk or a partition that is blank or holds an earlier .hmem dump.
+// kInvalidArgument: in use (mounted, swap, held by another device), has partitions, or holds
+// anything else; the text says what, and how to clear it.
 Result<ResolvedTarget> ResolveDeviceTarget(const Host& host, std::string_view path);
 
 // Modules of the hardware watchdogs this machine has, so that the capture kernel can feed one too;

@@ -15,12 +15,8 @@
 
 namespace hmem::capture {
 
-// What the first bytes of a device say is on it ("ext file system", "GPT partition table"); empty:
-// nothing that is known. `head` should hold 128 KiB.
-std::string_view KnownSignature(std::span<const std::byte> head);
-
 // Opens for writing from `offset` on. kIo with EBUSY: it is mounted or held by something else (md,
-// dm, swap). kInvalidArgument: it carries a known signature, and `overwrite` is not set.
+// dm, swap). kInvalidArgument: it is not blank, and `overwrite` is not set.
 Result<std::unique_ptr<FdSink>> OpenDevice(const std::string& path, bool overwrite,
                                            uint64_t offset);
 

@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <span>
+
+#include "hmem/format/hmem_frame.h"
 #include "tests/unit/dumptools/loader/made_machine.h"
 
 namespace hmem::loader {
@@ -159,11 +163,36 @@ TEST_F(TargetResolverTest, RefusesSwap) {
   EXPECT_EQ(DeviceRefusal("/dev/vdb"), "/dev/vdb: in use as swap");
 }
 
-TEST_F(TargetResolverTest, RefusesToOverwriteAFileSystem) {
+TEST_F(TargetResolverTest, RefusesToOverwriteWhatADeviceHolds) {
   AddSpareDisk();
-  machine_.tree.File("/dev/vdb", MadeExt4());
+  std::vector<std::byte> bytes(2 << 20);
+  constexpr std::string_view kLuks = "LUKS\xba\xbe";
+  std::memcpy(bytes.data(), kLuks.data(), kLuks.size());
+  bytes[7] = std::byte{2};
+  machine_.tree.File("/dev/vdb", bytes);
   EXPECT_EQ(DeviceRefusal("/dev/vdb"),
-            "/dev/vdb: holds an ext4 file system; use target = path, or wipefs it first");
+            "/dev/vdb: holds a signature of crypto_LUKS, and a crash would write over it; if it "
+            "may go, clear it: wipefs -a /dev/vdb && dd if=/dev/zero of=/dev/vdb bs=1M count=1 "
+            "conv=notrunc,fsync");
+}
+
+TEST_F(TargetResolverTest, RefusesToOverwriteDataItDoesNotKnow) {
+  AddSpareDisk();
+  std::vector<std::byte> bytes(2 << 20);
+  bytes[900'000] = std::byte{1};
+  machine_.tree.File("/dev/vdb", bytes);
+  EXPECT_THAT(DeviceRefusal("/dev/vdb"), HasSubstr("/dev/vdb: holds data of an unknown kind"));
+}
+
+TEST_F(TargetResolverTest, TakesADeviceWithTheDumpOfAnEarlierCrash) {
+  AddSpareDisk();
+  std::vector<std::byte> bytes(2 << 20);
+  format::FrameHeader header;
+  header.type = format::FrameType::kHeader;
+  format::EncodeFrameHeader(header, std::span(bytes).first<format::kFrameHeaderBytes>());
+  bytes[900'000] = std::byte{1};
+  machine_.tree.File("/dev/vdb", bytes);
+  EXPECT_EQ(DeviceRefusal("/dev/vdb"), "");
 }
 
 }  // namespace
