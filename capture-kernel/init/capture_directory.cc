@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,7 +20,8 @@ namespace hmem::init {
 namespace {
 
 constexpr int kMaxNames = 1000;
-constexpr mode_t kDirectoryMode = 0700;  // dumps hold everybody's data
+constexpr uint64_t kStatBlockBytes = 512;  // of st_blocks, whatever the file system's
+constexpr mode_t kDirectoryMode = 0700;    // dumps hold everybody's data
 constexpr std::string_view kIncomplete = ".incomplete";
 constexpr std::string_view kAttemptPrefix = "dump.attempt";
 
@@ -30,11 +32,15 @@ std::string StampOf(std::time_t now) {
                      utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
-// Every directory of `path` that is missing.
+// Every directory of `path` that is missing; durable when it returns.
 Status MakeDirectories(const std::string& path) {
   for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     std::string above = path.substr(0, slash);
-    if (::mkdir(above.c_str(), 0755) != 0 && errno != EEXIST) return FailErrno(above, errno);
+    if (::mkdir(above.c_str(), 0755) == 0) {
+      HMEM_TRY(SyncParentDirectory(above));
+    } else if (errno != EEXIST) {
+      return FailErrno(above, errno);
+    }
     if (slash == std::string::npos) return {};
   }
 }
@@ -65,9 +71,16 @@ std::string CaptureDirectory::File(std::string_view name) const {
   return fmt::format("{}/{}", path_, name);
 }
 
-bool CaptureDirectory::RecordDurable() const { return IsFile(File(kRecordFile)); }
+bool CaptureDirectory::HasRecord() const { return IsFile(File(kRecordFile)); }
 
-bool CaptureDirectory::DumpDurable() const { return IsFile(File(kDumpFile)); }
+bool CaptureDirectory::HasDump() const { return IsFile(File(kDumpFile)); }
+
+Status CaptureDirectory::SyncRecord() const {
+  std::string path = File(kRecordFile);
+  HMEM_ASSIGN(UniqueFd fd, OpenFile(path, O_RDONLY));
+  if (::fsync(fd.get()) != 0) return FailErrno(path, errno);
+  return SyncParentDirectory(path);
+}
 
 Status CaptureDirectory::KeepAttempt(int attempt) const {
   std::string from = File(fmt::format("{}{}", kDumpFile, kIncomplete));
@@ -76,7 +89,7 @@ Status CaptureDirectory::KeepAttempt(int attempt) const {
   return {};
 }
 
-Status CaptureDirectory::RemoveAttempts() const {
+Result<std::vector<std::string>> CaptureDirectory::Attempts() const {
   std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path_.c_str()), &::closedir);
   if (!dir) return FailErrno(path_, errno);
   std::vector<std::string> names;
@@ -84,10 +97,35 @@ Status CaptureDirectory::RemoveAttempts() const {
     std::string_view name = entry->d_name;
     if (name.starts_with(kAttemptPrefix) && name.ends_with(kIncomplete)) names.emplace_back(name);
   }
+  return names;
+}
+
+Status CaptureDirectory::RemoveAttempts() const {
+  HMEM_ASSIGN(auto names, Attempts());
   for (const std::string& name : names) {
     if (::unlink(File(name).c_str()) != 0) return FailErrno(File(name), errno);
   }
   return {};
+}
+
+Result<bool> CaptureDirectory::RemoveAttemptsIfShort(uint64_t free_bytes) const {
+  HMEM_ASSIGN(auto names, Attempts());
+  uint64_t taken = 0;
+  for (const std::string& name : names) {
+    struct stat st;
+    if (::stat(File(name).c_str(), &st) == 0)
+      taken += static_cast<uint64_t>(st.st_blocks) * kStatBlockBytes;
+  }
+  if (taken <= free_bytes) return false;
+  HMEM_TRY(RemoveAttempts());
+  return true;
+}
+
+Result<uint64_t> CaptureDirectory::FreeBytes() const {
+  struct statvfs fs;
+  if (::statvfs(path_.c_str(), &fs) != 0) return FailErrno(path_, errno);
+  // hmem-init is root: what is kept for root is free for it.
+  return static_cast<uint64_t>(fs.f_bfree) * fs.f_frsize;
 }
 
 Status CaptureDirectory::WriteLog(std::string_view text) const {

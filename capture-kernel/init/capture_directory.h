@@ -6,6 +6,7 @@
 #include <ctime>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hmem/base/result.h"
 
@@ -26,17 +27,27 @@ class CaptureDirectory {
   std::string name() const { return path_.substr(path_.rfind('/') + 1); }
   std::string File(std::string_view name) const;
 
-  bool RecordDurable() const;
-  bool DumpDurable() const;
+  // By their final names, which they get when their content is durable; the name itself may still
+  // be in memory only.
+  bool HasRecord() const;
+  bool HasDump() const;
+  // fsync of the record and of its name. kIo.
+  Status SyncRecord() const;
   // dump.hmem.incomplete becomes dump.attempt<N>.hmem.incomplete; nothing when there is none.
   Status KeepAttempt(int attempt) const;
   // After a dump is durable: removes the kept attempts.
   Status RemoveAttempts() const;
+  // Before the next attempt: removes the kept ones when they take more than is left free, because a
+  // full disk is why attempts fail. True when it did.
+  Result<bool> RemoveAttemptsIfShort(uint64_t free_bytes) const;
+  // kIo.
+  Result<uint64_t> FreeBytes() const;
   // Best effort.
   Status WriteLog(std::string_view text) const;
 
  private:
   explicit CaptureDirectory(std::string path) : path_(std::move(path)) {}
+  Result<std::vector<std::string>> Attempts() const;
 
   std::string path_;
 };

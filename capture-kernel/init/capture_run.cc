@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "capture-kernel/init/capture_run.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 
 #include "capture-kernel/init/ending.h"
 #include "capture-kernel/init/kernel_modules.h"
@@ -23,6 +25,7 @@ constexpr std::string_view kMountPoint = "/mnt";
 constexpr uint64_t kOverseerGraceSeconds = 90;
 constexpr uint64_t kMountDeadlineMs = 60'000;
 constexpr uint64_t kSyncDeadlineMs = 60'000;
+constexpr uint64_t kRecordSyncDeadlineMs = 15'000;
 constexpr uint64_t kMiB = 1 << 20;
 // Left for the kernel and page cache when a child is given the rest of memory.
 constexpr uint64_t kMemoryReserveBytes = 12 * kMiB;
@@ -57,7 +60,7 @@ uint64_t ChildMemoryBytes() {
 }  // namespace
 
 plan::FinalAction CaptureRun::Run() {
-  timeline_.Mark("userland", UptimeMs());
+  timeline_.Mark("userland", "capture kernel up", UptimeNs());
   if (auto mounted = MountKernelFileSystems(); !mounted) console_->Say(mounted.error().ToString());
   watchdog_.emplace();
   console_->Say("capture kernel up");
@@ -78,7 +81,7 @@ plan::FinalAction CaptureRun::Run() {
     target_ready = prepared.has_value();
     if (!prepared)
       console_->Say(fmt::format("stage target failed: {}", prepared.error().ToString()));
-    timeline_.Mark("target", UptimeMs());
+    timeline_.Mark("target", target_ready ? "target ready" : "no target", UptimeNs());
   }
   RunLadder(*this, target_ready);
   Finish();
@@ -128,7 +131,7 @@ void CaptureRun::LoadModules() {
     if (auto loaded = LoadModule(module); !loaded) console_->Say(loaded.error().ToString());
     Tick();
   }
-  timeline_.Mark("modules", UptimeMs());
+  timeline_.Mark("modules", "modules loaded", UptimeNs());
 }
 
 Status CaptureRun::PrepareTarget() {
@@ -189,12 +192,47 @@ void CaptureRun::AnnounceRecord() {
   if (record_durable_) return;
   record_durable_ = true;
   console_->Say(fmt::format("record durable: {}", NameOnTarget(kRecordFile)));
-  timeline_.Mark("record", UptimeMs());
+  timeline_.Mark("record", "record durable", UptimeNs());
 }
 
+// What a child that was killed left behind can be visible and still only in memory.
 bool CaptureRun::RecordDurable() {
-  if (directory_ && directory_->RecordDurable()) AnnounceRecord();
+  if (record_durable_ || !directory_ || !directory_->HasRecord()) return record_durable_;
+  auto sync = [this] { return directory_->SyncRecord() ? 0 : 1; };
+  ChildResult synced = RunFunction(sync, kRecordSyncDeadlineMs, [this] { Tick(); });
+  if (synced.exited_with(0)) {
+    AnnounceRecord();
+  } else {
+    console_->Say(fmt::format("{}: not known to be durable: sync: {}", NameOnTarget(kRecordFile),
+                              synced.Describe()));
+  }
   return record_durable_;
+}
+
+// The identity file with the timeline so far, or the one of the initramfs.
+std::string CaptureRun::IdentityFile() const {
+  const std::string armed(plan::kIdentityConfPath);
+  const std::string path(plan::kRunIdentityConfPath);
+  auto text = ReadTextFile(armed, kMiB);
+  if (!text) return armed;
+  if (!text->ends_with('\n')) *text += '\n';
+  *text += timeline_.IdentityLines();
+  ::mkdir("/run", 0755);
+  ::mkdir(path.substr(0, path.rfind('/')).c_str(), 0755);
+  auto fd = OpenFile(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (!fd || !WriteAll(fd->get(), std::as_bytes(std::span(*text)), path)) return armed;
+  return path;
+}
+
+void CaptureRun::MakeRoom() {
+  auto free_bytes = directory_->FreeBytes();
+  auto removed = free_bytes ? directory_->RemoveAttemptsIfShort(*free_bytes)
+                            : Result<bool>(std::unexpected(free_bytes.error()));
+  if (!removed) {
+    console_->Say(removed.error().ToString());
+  } else if (*removed) {
+    console_->Say("what earlier attempts left is removed: the next one needs the room");
+  }
 }
 
 StageOutcome CaptureRun::Run(Stage stage) {
@@ -203,12 +241,14 @@ StageOutcome CaptureRun::Run(Stage stage) {
   ChildLimits limits;
   limits.deadline_ms = StageDeadlineMs(stage);
   limits.data_bytes = ChildMemoryBytes();
+  if (dump_stage && directory_ && attempts_ > 0) MakeRoom();
   StageDestination destination;
   destination.device = !directory_;
   const bool record_stage = stage == Stage::kRecord || stage == Stage::kRecordAgain;
   destination.path =
       directory_ ? directory_->File(record_stage ? kRecordFile : kDumpFile) : device_node_;
   destination.cpus = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  destination.identity = IdentityFile();
   auto fault =
       faults_.find(stage == Stage::kRecordAgain ? StageName(Stage::kRecord) : StageName(stage));
   ChildCommand command =
@@ -219,22 +259,29 @@ StageOutcome CaptureRun::Run(Stage stage) {
     ChildResult result = RunChild(command, limits, [this] { Tick(); });
     outcome.done = result.exited_with(kExitComplete) || result.exited_with(kExitLosses);
     outcome.reason = result.Describe();
+    outcome.target_lost =
+        !directory_ && stage != Stage::kLog && result.end == ChildResult::End::kStuck;
     // Exit 0 is not proof enough.
-    if (dump_stage && outcome.done && directory_ && !directory_->DumpDurable()) {
+    if (dump_stage && outcome.done && directory_ && !directory_->HasDump()) {
       outcome.done = false;
       outcome.reason += fmt::format(", but no {}", kDumpFile);
     }
   }
   if (record_stage) {
-    if (outcome.done && (!directory_ || directory_->RecordDurable())) AnnounceRecord();
+    if (outcome.done && (!directory_ || directory_->HasRecord())) AnnounceRecord();
   } else if (dump_stage && outcome.done) {
     // On a device the record is inside the dump.
-    if (!directory_ || directory_->RecordDurable()) AnnounceRecord();
+    if (!directory_ || directory_->HasRecord()) AnnounceRecord();
     console_->Say(fmt::format("dump durable: {}", NameOnTarget(kDumpFile)));
-    timeline_.Mark("dump", UptimeMs());
+    timeline_.Mark("dump", "dump durable", UptimeNs());
   }
   if (!outcome.done)
     console_->Say(fmt::format("stage {} failed: {}", StageName(stage), outcome.reason));
+  if (outcome.target_lost) {
+    console_->Say(fmt::format(
+        "{}: the child that does not end may still write there; nothing else does", device_node_));
+  }
+  if (record_stage && !outcome.done) (void)RecordDurable();
   if (directory_ && dump_stage) {
     Status tidied =
         outcome.done ? directory_->RemoveAttempts() : directory_->KeepAttempt(++attempts_);
@@ -245,7 +292,7 @@ StageOutcome CaptureRun::Run(Stage stage) {
 
 void CaptureRun::Finish() {
   auto feed = [this] { Tick(); };
-  timeline_.Mark("end", UptimeMs());
+  timeline_.Mark("end", "end", UptimeNs());
   console_->Say(timeline_.Text());
   auto close = [this] {
     if (directory_) (void)directory_->WriteLog(console_->log());

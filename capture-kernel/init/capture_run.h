@@ -39,6 +39,8 @@ class CaptureRun : private StageRunner {
   bool RecordDurable() override;
   uint64_t StageDeadlineMs(Stage stage) const;
   void AnnounceRecord();
+  std::string IdentityFile() const;
+  void MakeRoom();
   // How the running system will call a file of this crash.
   std::string NameOnTarget(std::string_view file) const;
 

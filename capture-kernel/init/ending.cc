@@ -12,6 +12,8 @@ namespace hmem::init {
 namespace {
 
 constexpr uint64_t kRebootGraceSeconds = 30;
+constexpr unsigned kCrashGraceSeconds = 10;
+constexpr const char* kSysrqTrigger = "/proc/sysrq-trigger";
 
 void WriteFile(const char* path, std::string_view text) {
   int fd = ::open(path, O_WRONLY | O_CLOEXEC);
@@ -20,17 +22,30 @@ void WriteFile(const char* path, std::string_view text) {
   ::close(fd);
 }
 
-// Only what is safe in a signal handler.
+int RebootNow() { return ::reboot(RB_AUTOBOOT); }
+
+// Only what is safe in a signal handler. No sync(2): it can wait for a dead disk for ever, and what
+// counts was fsynced when it was announced.
 void OnFatalSignal(int) {
   constexpr std::string_view kText = "\nhmem: hmem-init crashed\n\nhmem: rebooting\n";
   (void)!::write(STDERR_FILENO, kText.data(), kText.size());
-  ::sync();
-  ::reboot(RB_AUTOBOOT);
-  WriteFile("/proc/sysrq-trigger", "b");
+  ForceReboot(&RebootNow, kCrashGraceSeconds, kSysrqTrigger);
   ::_exit(1);
 }
 
 }  // namespace
+
+void ForceReboot(int (*reboot_now)(), unsigned grace_seconds, const char* sysrq_trigger) {
+  // Written there it works whatever kernel.sysrq says.
+  pid_t pid = ::_Fork();
+  if (pid == 0) {
+    for (unsigned left = grace_seconds; left > 0;) left = ::sleep(left);
+    WriteFile(sysrq_trigger, "b");
+    ::_exit(0);
+  }
+  if (pid > 0) (void)reboot_now();
+  WriteFile(sysrq_trigger, "b");
+}
 
 void RebootOnFatalSignals() {
   static char stack[32 * 1024];
@@ -52,8 +67,7 @@ void StartOverseer(uint64_t seconds) {
   for (uint64_t left = seconds; left > 0;) left = ::sleep(static_cast<unsigned>(left));
   constexpr std::string_view kText = "\nhmem: out of time, resetting the machine\n";
   (void)!::write(STDERR_FILENO, kText.data(), kText.size());
-  // Written there it works whatever kernel.sysrq says.
-  WriteFile("/proc/sysrq-trigger", "b");
+  WriteFile(kSysrqTrigger, "b");
   ::_exit(1);
 }
 
@@ -72,7 +86,7 @@ void Leave(plan::FinalAction action) {
   }
   // reboot(2) came back: it was refused. A power-off that is not possible becomes a halt in the
   // kernel already.
-  WriteFile("/proc/sysrq-trigger", "b");
+  WriteFile(kSysrqTrigger, "b");
   for (;;) ::pause();
 }
 

@@ -12,6 +12,11 @@ namespace hmem::init {
 // would panic, and a panic without panic= hangs.
 void RebootOnFatalSignals();
 
+// Calls `reboot_now`. When that hangs, a process apart writes "b" to `sysrq_trigger` after
+// `grace_seconds`; when it is refused or there is no such process, "b" is written at once. Safe in
+// a signal handler.
+void ForceReboot(int (*reboot_now)(), unsigned grace_seconds, const char* sysrq_trigger);
+
 // A process apart that resets the machine (sysrq-b) after `seconds`, for a PID 1 that hangs in the
 // kernel.
 void StartOverseer(uint64_t seconds);

@@ -24,14 +24,16 @@ std::string_view StageName(Stage stage) {
 LadderResult RunLadder(StageRunner& runner, bool target_ready) {
   LadderResult result;
   if (target_ready) {
-    runner.Run(Stage::kRecord);
+    bool target_lost = runner.Run(Stage::kRecord).target_lost;
     for (Stage stage : {Stage::kFull, Stage::kSingle, Stage::kAddress}) {
-      result.dump_durable = runner.Run(stage).done;
-      if (result.dump_durable) break;
+      if (target_lost || result.dump_durable) break;
+      StageOutcome outcome = runner.Run(stage);
+      target_lost = outcome.target_lost;
+      result.dump_durable = outcome.done;
     }
     // A dump stage builds the record when there is none yet.
     result.record_durable = runner.RecordDurable();
-    if (!result.dump_durable && !result.record_durable) {
+    if (!target_lost && !result.dump_durable && !result.record_durable) {
       runner.Run(Stage::kRecordAgain);
       result.record_durable = runner.RecordDurable();
     }

@@ -15,7 +15,9 @@ enum class Stage { kRecord, kFull, kSingle, kAddress, kRecordAgain, kLog };
 std::string_view StageName(Stage stage);
 
 struct StageOutcome {
-  bool done = false;   // what the stage makes is there
+  bool done = false;  // what the stage makes is there
+  // A child that cannot be ended may still write to the target: no other stage may.
+  bool target_lost = false;
   std::string reason;  // why not; of a stage that was done with losses: what was lost
 };
 
@@ -34,7 +36,7 @@ struct LadderResult {
   bool log_shown = false;
 };
 
-// Without a target only the log is left.
+// Without a target, or when it is lost before a record is durable, only the log is left.
 LadderResult RunLadder(StageRunner& runner, bool target_ready);
 
 }  // namespace hmem::init

@@ -46,7 +46,8 @@ ChildCommand StageCommand(Stage stage, const StageDestination& destination,
   }
   if (stage != Stage::kLog) {
     if (destination.device) add({"--overwrite-device"});
-    add({"--identity", plan::kIdentityConfPath, kSource, destination.path});
+    // Its progress would get into the lines of others on the console.
+    add({"--progress", "none", "--identity", destination.identity, kSource, destination.path});
   }
   command.environment.push_back("PATH=/bin");
   if (!fault.empty()) command.environment.push_back(fmt::format("HMEM_FAULT={}", fault));

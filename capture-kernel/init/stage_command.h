@@ -8,6 +8,7 @@
 
 #include "capture-kernel/init/child.h"
 #include "capture-kernel/init/ladder.h"
+#include "capture-kernel/plan/capture_plan.h"
 
 namespace hmem::init {
 
@@ -17,6 +18,7 @@ struct StageDestination {
   std::string path;
   bool device = false;  // a raw block device, whose content may go
   unsigned cpus = 1;    // that the capture kernel has; the full dump uses them all
+  std::string identity{plan::kIdentityConfPath};
 };
 
 // `fault` is what hmemdump is to do to itself (tests); empty: nothing.

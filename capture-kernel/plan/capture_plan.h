@@ -63,6 +63,8 @@ struct CapturePlan {
 
 constexpr std::string_view kInitConfPath = "/etc/hmem/init.conf";
 constexpr std::string_view kIdentityConfPath = "/etc/hmem/identity.conf";
+// hmem-init's copy of it, with the timeline so far.
+constexpr std::string_view kRunIdentityConfPath = "/run/hmem/identity.conf";
 constexpr std::string_view kHmemdumpPath = "/bin/hmemdump";
 
 std::string FormatCapturePlan(const CapturePlan& plan);

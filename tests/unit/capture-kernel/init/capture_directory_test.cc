@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "capture-kernel/init/capture_directory.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 
+#include "hmem/base/fd.h"
 #include "tests/makers/temp_file.h"
 
 namespace hmem::init {
@@ -55,12 +59,12 @@ TEST_F(CaptureDirectoryTest, SaysWhereItCannotBeMade) {
 TEST_F(CaptureDirectoryTest, KnowsARecordAndADumpByTheirFinalNames) {
   CaptureDirectory directory = Create();
   Touch(directory.File("dump.hmem.incomplete"));
-  EXPECT_FALSE(directory.RecordDurable());
-  EXPECT_FALSE(directory.DumpDurable());
+  EXPECT_FALSE(directory.HasRecord());
+  EXPECT_FALSE(directory.HasDump());
   Touch(directory.File("first-failure.pb"));
   Touch(directory.File("dump.hmem"));
-  EXPECT_TRUE(directory.RecordDurable());
-  EXPECT_TRUE(directory.DumpDurable());
+  EXPECT_TRUE(directory.HasRecord());
+  EXPECT_TRUE(directory.HasDump());
 }
 
 TEST_F(CaptureDirectoryTest, KeepsAttemptsUntilADumpIsThere) {
@@ -77,6 +81,34 @@ TEST_F(CaptureDirectoryTest, KeepsAttemptsUntilADumpIsThere) {
   EXPECT_FALSE(fs::exists(directory.File("dump.attempt1.hmem.incomplete")));
   EXPECT_FALSE(fs::exists(directory.File("dump.attempt2.hmem.incomplete")));
   EXPECT_TRUE(fs::exists(directory.File("dump.hmem")));
+}
+
+TEST_F(CaptureDirectoryTest, AttemptsGoWhenTheNextOneNeedsTheirRoom) {
+  CaptureDirectory directory = Create();
+  std::ofstream(directory.File("dump.hmem.incomplete")) << std::string(1 << 20, 'x');
+  ASSERT_TRUE(directory.KeepAttempt(1));
+  std::string kept = directory.File("dump.attempt1.hmem.incomplete");
+  UniqueFd fd = OpenFile(kept, O_RDONLY).value();
+  ASSERT_EQ(::fsync(fd.get()), 0);  // blocks are counted when they are given
+  EXPECT_FALSE(directory.RemoveAttemptsIfShort(2 << 20).value());
+  EXPECT_TRUE(fs::exists(kept));
+  EXPECT_TRUE(directory.RemoveAttemptsIfShort(1 << 19).value());
+  EXPECT_FALSE(fs::exists(kept));
+}
+
+TEST_F(CaptureDirectoryTest, KnowsHowMuchIsFree) { EXPECT_GT(Create().FreeBytes().value(), 0u); }
+
+TEST_F(CaptureDirectoryTest, SyncsARecordAndItsName) {
+  CaptureDirectory directory = Create();
+  EXPECT_EQ(directory.SyncRecord().error().errno_value(), ENOENT);
+  Touch(directory.File("first-failure.pb"));
+  EXPECT_TRUE(directory.SyncRecord());
+}
+
+TEST_F(CaptureDirectoryTest, MakesEveryDirectoryAboveIt) {
+  auto directory = CaptureDirectory::Create(base_.File("a/b/c"), kWhen);
+  ASSERT_TRUE(directory) << directory.error().ToString();
+  EXPECT_TRUE(fs::is_directory(base_.File("a/b/c")));
 }
 
 TEST_F(CaptureDirectoryTest, WritesTheLogBesideTheDump) {

@@ -12,9 +12,18 @@ namespace {
 
 TEST(Timeline, WritesSecondsWithMilliseconds) {
   Timeline timeline;
-  timeline.Mark("userland", 1234);
-  timeline.Mark("record", 10'005);
+  timeline.Mark("userland", "capture kernel up", 1'234'567'890);
+  timeline.Mark("record", "record durable", 10'005'000'000);
   EXPECT_EQ(timeline.Text(), "timeline: userland=1.234 record=10.005");
+}
+
+TEST(Timeline, GoesIntoTheRecordByNameAndNanosecond) {
+  Timeline timeline;
+  EXPECT_EQ(timeline.IdentityLines(), "");
+  timeline.Mark("userland", "capture kernel up", 1'234'567'890);
+  timeline.Mark("target", "target ready", 2'000'000'000);
+  EXPECT_EQ(timeline.IdentityLines(),
+            "timeline.capture kernel up=1234567890\ntimeline.target ready=2000000000\n");
 }
 
 TEST(Console, PutsEveryTextOnALineOfItsOwnAndKeepsIt) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -21,12 +22,13 @@ class FakeRunner : public StageRunner {
     bool done = !failing_.contains(stage);
     // Every stage but the log makes the record if there is none.
     if (done && stage != Stage::kLog) record = true;
-    return {done, done ? "" : "told to"};
+    return {.done = done, .target_lost = stage == stuck, .reason = done ? "" : "told to"};
   }
   bool RecordDurable() override { return record; }
 
   std::vector<Stage> ran;
   bool record = false;
+  std::optional<Stage> stuck;  // its child cannot be ended
 
  private:
   std::set<Stage> failing_;
@@ -82,6 +84,22 @@ TEST(Ladder, WithoutATargetOnlyTheLogIsLeft) {
   FakeRunner runner({});
   EXPECT_TRUE(RunLadder(runner, false).log_shown);
   EXPECT_THAT(runner.ran, ElementsAre(Stage::kLog));
+}
+
+TEST(Ladder, NothingElseIsWrittenWhereAChildMayStillWrite) {
+  FakeRunner runner({Stage::kFull});
+  runner.stuck = Stage::kFull;
+  LadderResult result = RunLadder(runner, true);
+  EXPECT_THAT(runner.ran, ElementsAre(Stage::kRecord, Stage::kFull));
+  EXPECT_TRUE(result.record_durable);
+  EXPECT_FALSE(result.log_shown);
+}
+
+TEST(Ladder, ARecordChildThatCannotBeEndedLeavesTheLog) {
+  FakeRunner runner({Stage::kRecord});
+  runner.stuck = Stage::kRecord;
+  EXPECT_TRUE(RunLadder(runner, true).log_shown);
+  EXPECT_THAT(runner.ran, ElementsAre(Stage::kRecord, Stage::kLog));
 }
 
 TEST(Ladder, EndsEvenWhenTheLogFails) {

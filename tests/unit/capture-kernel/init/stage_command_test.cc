@@ -20,16 +20,19 @@ std::string Line(Stage stage, const StageDestination& destination = {"/mnt/x/dum
 
 TEST(StageCommand, EveryRungIsSimplerThanTheOneAbove) {
   EXPECT_EQ(Line(Stage::kRecord),
-            "/bin/hmemdump --first-failure-only --identity /etc/hmem/identity.conf /proc/vmcore "
+            "/bin/hmemdump --first-failure-only --progress none --identity /etc/hmem/identity.conf "
+            "/proc/vmcore "
             "/mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kRecordAgain), Line(Stage::kRecord));
   EXPECT_EQ(Line(Stage::kFull),
-            "/bin/hmemdump --identity /etc/hmem/identity.conf /proc/vmcore /mnt/x/dump.hmem");
-  EXPECT_EQ(Line(Stage::kSingle),
-            "/bin/hmemdump --jobs 1 --compress none --identity /etc/hmem/identity.conf "
-            "/proc/vmcore /mnt/x/dump.hmem");
+            "/bin/hmemdump --progress none --identity /etc/hmem/identity.conf /proc/vmcore "
+            "/mnt/x/dump.hmem");
+  EXPECT_EQ(
+      Line(Stage::kSingle),
+      "/bin/hmemdump --jobs 1 --compress none --progress none --identity /etc/hmem/identity.conf "
+      "/proc/vmcore /mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kAddress),
-            "/bin/hmemdump --jobs 1 --compress none --order address --identity "
+            "/bin/hmemdump --jobs 1 --compress none --order address --progress none --identity "
             "/etc/hmem/identity.conf /proc/vmcore "
             "/mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kLog), "/bin/hmemdump --log-only /proc/vmcore");
@@ -42,9 +45,16 @@ TEST(StageCommand, OnlyTheFullDumpUsesSeveralCpus) {
 }
 
 TEST(StageCommand, ADeviceMayBeOverwritten) {
-  EXPECT_EQ(
-      Line(Stage::kFull, {"/dev/vdb", true}),
-      "/bin/hmemdump --overwrite-device --identity /etc/hmem/identity.conf /proc/vmcore /dev/vdb");
+  EXPECT_EQ(Line(Stage::kFull, {"/dev/vdb", true}),
+            "/bin/hmemdump --overwrite-device --progress none --identity /etc/hmem/identity.conf "
+            "/proc/vmcore /dev/vdb");
+}
+
+TEST(StageCommand, TheIdentityCanBeACopy) {
+  StageDestination destination{.path = "/dev/vdb", .device = true};
+  destination.identity = "/run/hmem/identity.conf";
+  EXPECT_THAT(StageCommand(Stage::kRecord, destination, "").argv,
+              Contains("/run/hmem/identity.conf"));
 }
 
 TEST(StageCommand, AFaultGoesIntoTheEnvironment) {
