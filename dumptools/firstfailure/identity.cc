@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include <array>
+#include <charconv>
 
 #include "dumptools/firstfailure/encode.h"
 #include "hmem/base/fd.h"
@@ -15,7 +16,22 @@ namespace {
 constexpr size_t kMaxFileBytes = 64 << 10;
 constexpr size_t kMaxValueBytes = 1024;
 constexpr size_t kMaxLabels = 64;
+constexpr size_t kMaxEvents = 64;
+constexpr size_t kMaxNameBytes = 64;
 constexpr std::string_view kLabelPrefix = "label.";
+constexpr std::string_view kTimelinePrefix = "timeline.";
+
+// False when `value` is no number, or there are too many events.
+bool AddEvent(std::string_view name, std::string_view value, ArmIdentity& identity) {
+  uint64_t uptime_ns = 0;
+  auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), uptime_ns);
+  if (error != std::errc() || end != value.data() + value.size() ||
+      identity.timeline.size() == kMaxEvents) {
+    return false;
+  }
+  identity.timeline.emplace_back(SafeText(name, kMaxNameBytes), uptime_ns);
+  return true;
+}
 
 }  // namespace
 
@@ -41,11 +57,18 @@ ArmIdentity ParseIdentity(std::string_view text, Findings& findings) {
       identity.arm_id = value;
     } else if (key.starts_with(kLabelPrefix) && key.size() > kLabelPrefix.size()) {
       if (identity.labels.size() < kMaxLabels) {
-        identity.labels.emplace_back(SafeText(key.substr(kLabelPrefix.size()), 64), value);
+        identity.labels.emplace_back(SafeText(key.substr(kLabelPrefix.size()), kMaxNameBytes),
+                                     value);
       } else {
         findings.Add(Severity::kInfo, "record.identity.too-many-labels",
                      fmt::format("line {}", number),
                      "the identity file has more than 64 labels; the rest is skipped");
+      }
+    } else if (key.starts_with(kTimelinePrefix) && key.size() > kTimelinePrefix.size()) {
+      if (!AddEvent(key.substr(kTimelinePrefix.size()), value, identity)) {
+        findings.Add(Severity::kInfo, "record.identity.bad-event", fmt::format("line {}", number),
+                     "the identity file has an event without a time in nanoseconds, or more than "
+                     "64 events; skipped");
       }
     } else {
       findings.Add(Severity::kInfo, "record.identity.unknown-key", fmt::format("line {}", number),

@@ -18,10 +18,14 @@ struct ArmIdentity {
   std::string host_id;
   std::string arm_id;
   std::vector<std::pair<std::string, std::string>> labels;  // at most 64
+  // Milestones of the capture before this program was started, and the capture kernel's uptime in
+  // nanoseconds; at most 64. hmem-init adds them.
+  std::vector<std::pair<std::string, uint64_t>> timeline;
 };
 
-// `key=value` lines: host_id, arm_id, label.<key>. Blank lines and '#' comments are skipped; a line
-// that is neither becomes a finding. Values are made safe UTF-8, at most 1024 bytes.
+// `key=value` lines: host_id, arm_id, label.<key>, timeline.<event>=<nanoseconds>. Blank lines and
+// '#' comments are skipped; a line that is neither becomes a finding. Values are made safe UTF-8,
+// at most 1024 bytes.
 ArmIdentity ParseIdentity(std::string_view text, Findings& findings);
 // The same from a file of at most 64 KiB. kIo, kLimit.
 Result<ArmIdentity> ReadIdentityFile(const std::string& path, Findings& findings);

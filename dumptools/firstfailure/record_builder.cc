@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ctime>
 #include <optional>
 #include <span>
 
@@ -29,6 +30,18 @@ void Missing(Findings& findings, std::string_view id, const Error& error, std::s
                fmt::format("{} could not be read: {}", what, error.ToString()));
 }
 
+void AddEvent(std::string_view name, uint64_t uptime_ns, v1::FirstFailure& record) {
+  v1::TimelineEvent& event = *record.add_timeline();
+  event.set_name(std::string(name));
+  event.set_capture_uptime_ns(uptime_ns);
+}
+
+uint64_t UptimeNs() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
 void AddOptions(const RecordOptions& options, v1::FirstFailure& record) {
   record.set_schema_version(kSchemaVersion);
   v1::Identity& identity = *record.mutable_identity();
@@ -42,6 +55,7 @@ void AddOptions(const RecordOptions& options, v1::FirstFailure& record) {
   }
   *record.mutable_dump() = options.dump;
   record.mutable_clock()->set_record_time_s(options.record_time_s);
+  for (const auto& [name, uptime_ns] : options.identity.timeline) AddEvent(name, uptime_ns, record);
   for (const v1::TimelineEvent& event : options.timeline) *record.add_timeline() = event;
   record.set_tool(SafeText(options.tool, 256));
 }
@@ -200,6 +214,8 @@ void AddCause(std::span<const walk::LogRecord> log, v1::FirstFailure& record) {
 // Findings go in last and count against the size too.
 v1::FirstFailure Finish(v1::FirstFailure record, const RecordOptions& options, Findings& findings) {
   record.set_whole(true);
+  // Elsewhere than in the capture kernel there is no timeline, and this uptime says nothing.
+  if (record.timeline_size() > 0) AddEvent("record built", UptimeNs(), record);
   FitRecord(options.max_bytes, record, findings);
   EncodeFindings(findings, record.mutable_findings());
   return record;

@@ -18,6 +18,34 @@ TEST(Identity, ReadsIdsAndLabels) {
   EXPECT_TRUE(findings.all().empty());
 }
 
+TEST(Identity, ReadsTheTimelineInItsOrder) {
+  Findings findings;
+  auto identity = ParseIdentity(
+      "timeline.capture kernel up=1234567890\ntimeline.target ready=2000000000\n", findings);
+  ASSERT_EQ(identity.timeline.size(), 2u);
+  EXPECT_EQ(identity.timeline[0].first, "capture kernel up");
+  EXPECT_EQ(identity.timeline[0].second, 1'234'567'890u);
+  EXPECT_EQ(identity.timeline[1].first, "target ready");
+  EXPECT_TRUE(findings.all().empty());
+}
+
+TEST(Identity, AnEventWithoutATimeIsAFinding) {
+  for (std::string_view text : {"timeline.x=soon\n", "timeline.x=1s\n", "timeline.x=-1\n",
+                                "timeline.x=99999999999999999999\n", "timeline.x=\n"}) {
+    Findings findings;
+    EXPECT_TRUE(ParseIdentity(text, findings).timeline.empty()) << text;
+    ASSERT_EQ(findings.all().size(), 1u) << text;
+    EXPECT_EQ(findings.all()[0].id, "record.identity.bad-event");
+  }
+}
+
+TEST(Identity, EventsAreBounded) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "timeline.e=1\n";
+  Findings findings;
+  EXPECT_EQ(ParseIdentity(text, findings).timeline.size(), 64u);
+}
+
 TEST(Identity, ALineThatIsNoPairIsAFinding) {
   Findings findings;
   ParseIdentity("nonsense\n", findings);
