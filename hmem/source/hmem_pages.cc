@@ -94,12 +94,20 @@ Result<PageLocation> HmemPages::Locate(Pfn pfn) const {
                        [](uint64_t p, const IndexedFrame& frame) { return p < frame.first_pfn; });
   std::optional<PageLocation> fate;
   std::optional<Error> damage;
+  size_t walked = 0, overlapping = 0;
   // Frames of different tiers may overlap; `reach` ends the search backwards. Bytes win over a
   // fate.
   while (it != frames.begin()) {
     --it;
     if (it->reach <= pfn.value) break;
-    if (it->end_pfn() <= pfn.value) continue;
+    bool speaks = it->end_pfn() > pfn.value;
+    if (++walked > kMaxWalk || (speaks && ++overlapping > kMaxOverlap)) {
+      return Fail(ErrorCode::kLimit,
+                  fmt::format("{}: pfn {:#x}: too many frames overlap here; the last one looked at "
+                              "is at file offset {:#x}",
+                              file_->path(), pfn.value, it->offset));
+    }
+    if (!speaks) continue;
     size_t frame = static_cast<size_t>(it - frames.begin());
     auto head = HeadOf(frame);
     if (!head) {

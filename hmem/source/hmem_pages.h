@@ -29,12 +29,16 @@ class HmemPages {
  public:
   static constexpr size_t kHeads = 512;
   static constexpr size_t kBlocks = 128;
+  // Frames that may speak of one page (a writer makes a few: PAGES, FATE, tiers), and frames walked
+  // over to find them. A dump that was made to overlap everywhere costs no more.
+  static constexpr size_t kMaxOverlap = 64;
+  static constexpr size_t kMaxWalk = 4096;
 
   // Both must outlive it.
   HmemPages(const HmemFile& file, const HmemIndex& index);
 
   // Holes are not told apart from what was not reached. An error when the frame that speaks of
-  // `pfn` is damaged.
+  // `pfn` is damaged. kLimit: too many frames overlap there.
   Result<PageLocation> Locate(Pfn pfn) const;
   // The bytes of a page that is present and not zero; good until the next call.
   Result<std::span<const std::byte>> Bytes(const PageLocation& location) const;

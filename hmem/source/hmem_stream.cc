@@ -119,20 +119,32 @@ Result<std::optional<FrameAt>> FrameWalker::Next(Findings& findings) {
   return frame;
 }
 
-Result<std::optional<FrameAt>> FrameWalker::Search(uint64_t from) const {
+Result<bool> FrameWalker::Look(uint64_t at, size_t bytes) {
+  if (at >= window_at_ && at + format::kFrameHeaderBytes <= window_at_ + window_.size())
+    return true;
+  window_at_ = at;
+  window_.resize(bytes);
+  Result<size_t> got = file_->ReadSome(at, window_);
+  window_.resize(got ? *got : 0);
+  if (!got) return std::unexpected(got.error());
+  searched_bytes_ += *got;
+  return *got >= format::kFrameHeaderBytes;
+}
+
+Result<std::optional<FrameAt>> FrameWalker::Search(uint64_t from) {
   uint64_t limit = file_->bytes();
   if (file_->is_device()) limit = std::min(limit, from + kMaxDeviceSearchBytes);
-  std::vector<std::byte> window(1 << 20);
-  for (uint64_t at = from; at < limit; at += window.size()) {
-    HMEM_ASSIGN(size_t got, file_->ReadSome(at, window));
-    for (size_t i = 0; i + format::kFrameHeaderBytes <= got; i += format::kFrameAlign) {
-      auto bytes = std::span(window).subspan(i, format::kFrameHeaderBytes);
-      if (!std::equal(format::kFrameMagic.begin(), format::kFrameMagic.end(), bytes.begin()))
-        continue;
-      Result<FrameHeader> header = format::DecodeFrameHeader(bytes);
-      if (header && Acceptable(*header)) return FrameAt{at + i, *header};
-    }
-    if (got < window.size()) break;
+  size_t step = kFirstWindow;
+  for (uint64_t at = from; at < limit; at += format::kFrameAlign) {
+    uint64_t before = searched_bytes_;
+    HMEM_ASSIGN(bool there, Look(at, step));
+    if (!there) break;
+    if (searched_bytes_ != before) step = std::min(2 * step, kMaxWindow);
+    auto bytes = std::span(window_).subspan(at - window_at_, format::kFrameHeaderBytes);
+    if (!std::equal(format::kFrameMagic.begin(), format::kFrameMagic.end(), bytes.begin()))
+      continue;
+    Result<FrameHeader> header = format::DecodeFrameHeader(bytes);
+    if (header && Acceptable(*header)) return FrameAt{at, *header};
   }
   return std::nullopt;
 }

@@ -51,6 +51,10 @@ class FrameWalker {
   // Behind damage on a device (whose size says nothing about the dump) frames are looked for only
   // so far.
   static constexpr uint64_t kMaxDeviceSearchBytes = 64 << 20;
+  // A search begins with a read of kFirstWindow and doubles up to kMaxWindow. The window is kept:
+  // a file in which every other frame is damaged is read by searches once, not once a search.
+  static constexpr size_t kFirstWindow = 4 << 10;
+  static constexpr size_t kMaxWindow = 1 << 20;
 
   FrameWalker(const HmemFile& file, const format::DumpId& dump_id)
       : file_(&file), dump_id_(dump_id) {}
@@ -62,11 +66,16 @@ class FrameWalker {
   // Where the stream ends: behind the last frame that was returned.
   uint64_t end_offset() const { return end_offset_; }
   bool damaged() const { return damaged_; }
+  // What searches behind damage have read: at most what the file holds.
+  uint64_t searched_bytes() const { return searched_bytes_; }
 
  private:
   bool Acceptable(const format::FrameHeader& header) const;
   // The next acceptable header at or behind `from`; nothing when there is none.
-  Result<std::optional<FrameAt>> Search(uint64_t from) const;
+  Result<std::optional<FrameAt>> Search(uint64_t from);
+  // Makes window_ hold a frame header at `at`, reading `bytes` where it does not; false at the end
+  // of the file.
+  Result<bool> Look(uint64_t at, size_t bytes);
   void NoteEnd(uint64_t at, Findings& findings) const;
 
   const HmemFile* file_;
@@ -77,6 +86,9 @@ class FrameWalker {
   std::optional<uint64_t> last_number_;
   bool ended_ = false;
   bool damaged_ = false;
+  std::vector<std::byte> window_;
+  uint64_t window_at_ = 0;
+  uint64_t searched_bytes_ = 0;
 };
 
 }  // namespace hmem::source

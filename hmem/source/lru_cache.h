@@ -22,7 +22,12 @@ class LruCache {
     return &entries_.front().second;
   }
 
+  // Replaces what is there by that key.
   const Value* Put(const Key& key, Value value) {
+    if (auto it = places_.find(key); it != places_.end()) {
+      entries_.erase(it->second);
+      places_.erase(it);
+    }
     if (entries_.size() >= capacity_) {
       places_.erase(entries_.back().first);
       entries_.pop_back();

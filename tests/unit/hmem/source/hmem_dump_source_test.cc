@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <random>
 
+#include "hmem/source/hmem_pages.h"
 #include "hmem/source/memory_source.h"
 #include "tests/fakes/fake_source.h"
 #include "tests/makers/hmem_maker.h"
@@ -148,8 +149,7 @@ TEST_F(HmemSource, OpensCutAtEveryFrameBoundary) {
     if (frame.offset == 0) continue;
     auto dump = OpenBytes(std::span(bytes).first(frame.offset));
     ASSERT_TRUE(dump) << dump.error().ToString();
-    EXPECT_EQ((*dump)->complete(),
-              frame.header.type == FrameType::kPad && frame.offset > bytes.size() / 2)
+    EXPECT_EQ((*dump)->complete(), frame.offset > FirstOf(bytes, FrameType::kEnd).offset)
         << frame.offset;
     uint64_t pages = CheckPages(**dump);
     EXPECT_GE(pages, before);  // what was there stays
@@ -283,6 +283,32 @@ TEST_F(HmemSource, OpensWithGarbageBehindEnd) {
   ASSERT_TRUE(dump);
   EXPECT_TRUE((*dump)->complete()) << IdsOf((*dump)->findings());
   EXPECT_EQ(CheckPages(**dump), PagesOfMachine());
+}
+
+TEST_F(HmemSource, ManyFramesThatOverlapAreALimitNotAHang) {
+  fakes::FakeSink sink;
+  capture::HmemWriter writer(sink, {});
+  ASSERT_TRUE(
+      writer.AppendHeader(capture::MakeDumpHeader(machine_, {.codec = *codec::FindCodec("none")})));
+  std::vector<format::FateRun> one = {{.first = 0, .count = 1}};
+  // All claim to speak of everything, and tell of their first page only.
+  for (uint64_t i = 0; i < 2 * HmemPages::kMaxOverlap; ++i)
+    ASSERT_TRUE(writer.AppendFate(0x100 + i, 0x10000000, one));
+  // One reaches over many that do not.
+  ASSERT_TRUE(writer.AppendFate(0x1000, 0x1000000, one));
+  for (uint64_t i = 0; i < 2 * HmemPages::kMaxWalk; ++i)
+    ASSERT_TRUE(writer.AppendFate(0x1001 + i, 1, one));
+  v1::DumpEnd end;
+  end.set_reason(v1::DumpEnd::REASON_COMPLETE);
+  ASSERT_TRUE(writer.Finish(end));
+  auto dump = OpenBytes(sink.bytes);
+  ASSERT_TRUE(dump) << dump.error().ToString();
+  std::vector<std::byte> out(16);
+  EXPECT_TRUE((*dump)->Read(PhysAddr(0x100000), out));
+  EXPECT_TRUE((*dump)->Read(PhysAddr(0x110000), out));  // still under few enough
+  EXPECT_EQ((*dump)->Read(PhysAddr(0x2ff000), out).error().code(), ErrorCode::kLimit);
+  EXPECT_EQ((*dump)->Read(PhysAddr(0x5000000), out).error().code(), ErrorCode::kLimit);
+  EXPECT_EQ((*dump)->FateOf(Pfn(0x2ff)), PageFate::kUnreadable);
 }
 
 TEST_F(HmemSource, RejectsAnotherFormatVersion) {
