@@ -54,6 +54,35 @@ TEST(HmemFrame, HeaderSurvivesTheTrip) {
   EXPECT_EQ(header->total_bytes(), 64u + 1024u);
 }
 
+// docs/formats/hmem.md, "A frame, byte for byte".
+TEST(HmemFrame, TheWorkedExampleOfTheDocumentHolds) {
+  constexpr std::array<uint8_t, 88> kExample = {
+      0x89, 0x48, 0x4d, 0x46, 0x05, 0x00, 0x00, 0x00, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6,
+      0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00,
+      0x01, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x72, 0x70, 0xa7, 0x90, 0x49,
+      0x21, 0x42, 0x57, 0x18, 0x00, 0x00, 0x00, 0x18, 0x00, 0x00, 0x00, 0x21, 0x00, 0x00, 0x00,
+      0x0a, 0xc6, 0xb4, 0x83, 0x00, 0x00, 0x00, 0x00, 0x10, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00,
+      0x00, 0x20, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x03, 0x00, 0x05, 0x00};
+  auto bytes = std::as_bytes(std::span(kExample));
+  auto header = DecodeFrameHeader(bytes);
+  ASSERT_TRUE(header) << header.error().ToString();
+  auto payload = bytes.subspan(kFrameHeaderBytes);
+  EXPECT_EQ(header->type, FrameType::kFate);
+  EXPECT_EQ(SequenceAttempt(header->sequence), 1);
+  EXPECT_EQ(SequenceNumber(header->sequence), 7u);
+  EXPECT_EQ(header->payload_xxh3, PayloadDigest(payload));
+  EXPECT_EQ(header->first_pfn, 0x100u);
+  EXPECT_EQ(header->page_count, 33u);
+  auto runs = DecodeFate(*header, payload);
+  ASSERT_TRUE(runs) << runs.error().ToString();
+  ASSERT_EQ(runs->size(), 2u);
+  EXPECT_EQ((*runs)[0].count, 16u);
+  EXPECT_EQ((*runs)[0].fate, StoredFate::kZero);
+  EXPECT_EQ((*runs)[1].first, 0x20u);
+  EXPECT_EQ((*runs)[1].fate, StoredFate::kUnreadable);
+  EXPECT_EQ((*runs)[1].error_number, 5);
+}
+
 TEST(HmemFrame, EveryFlippedBitOfAHeaderIsSeen) {
   Encoded good = Encode(SomeHeader());
   for (size_t bit = 0; bit < good.size() * 8; ++bit) {
