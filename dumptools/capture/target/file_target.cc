@@ -41,7 +41,10 @@ Result<FileTarget> FileTarget::Create(const std::string& path) {
   target.path_ = path;
   std::string incomplete = target.incomplete_path();
   HMEM_ASSIGN(UniqueFd fd, OpenFile(incomplete, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  HMEM_TRY(SyncParentDirectory(incomplete));
+  if (Status synced = SyncParentDirectory(incomplete); !synced) {
+    ::unlink(incomplete.c_str());
+    return std::unexpected(synced.error());
+  }
   target.sink_ = std::make_unique<FdSink>(std::move(fd), FdSink::Kind::kFile, incomplete, 0);
   return target;
 }
@@ -54,7 +57,10 @@ Status FileTarget::Commit() {
 
 Status FileTarget::Leave() { return sink_->Close(); }
 
-void FileTarget::Discard() { ::unlink(incomplete_path().c_str()); }
+void FileTarget::Discard() {
+  ::unlink(incomplete_path().c_str());
+  sink_.reset();
+}
 
 Result<uint64_t> FreeBytes(const std::string& path) {
   std::string directory = std::filesystem::path(path).parent_path().string();

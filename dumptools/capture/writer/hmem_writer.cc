@@ -19,6 +19,12 @@ std::span<const std::byte> AsBytes(const std::string& text) {
   return std::as_bytes(std::span(text));
 }
 
+uint64_t ChunkFrameBytes(size_t frames) {
+  return format::kFrameHeaderBytes +
+         format::AlignUp(format::kChunkHeadBytes + frames * format::kChunkEntryBytes,
+                         format::kFrameAlign);
+}
+
 }  // namespace
 
 bool IsOutOfRoom(const Error& error) {
@@ -92,7 +98,7 @@ Status HmemWriter::Append(const FrameHeader& header, std::span<const std::byte> 
   if (failed_) return std::unexpected(*failed_);
   uint64_t total = format::kFrameHeaderBytes + format::AlignUp(payload.size(), format::kFrameAlign);
   HMEM_TRY(MakeRoom(total));
-  // A PAD may close the chunk too: one entry and less than 4 KiB stay free for it.
+  // A PAD may close the chunk too: one entry and 4 KiB stay free for it.
   if (offset_ - chunk_.offset + total + format::kFlushAlign > options_.chunk_bytes_max ||
       chunk_.entries.size() + 1 >= format::kMaxFramesPerChunk) {
     HMEM_TRY(CloseChunk());
@@ -135,10 +141,8 @@ Status HmemWriter::CloseChunk() {
   return {};
 }
 
-Status HmemWriter::PadTo(uint64_t align, uint64_t bytes_behind) {
-  uint64_t end = offset_ + bytes_behind;
-  uint64_t gap = format::AlignUp(end, align) - end;
-  if (gap == 0) return {};
+Status HmemWriter::Pad(uint64_t bytes_behind) {
+  uint64_t gap = format::kFlushAlign - (offset_ + bytes_behind) % format::kFlushAlign;
   std::vector<std::byte> zeros(gap - format::kFrameHeaderBytes);
   return Emit({.type = FrameType::kPad}, zeros);
 }
@@ -190,12 +194,11 @@ Status HmemWriter::WriteOut() {
 }
 
 Status HmemWriter::Flush() {
-  if (!chunk_.entries.empty()) {
-    // The PAD is a frame of this chunk, so that the next one starts at a multiple of 4 KiB.
-    uint64_t index_bytes =
-        format::kChunkHeadBytes + (chunk_.entries.size() + 1) * format::kChunkEntryBytes;
-    HMEM_TRY(PadTo(format::kFlushAlign,
-                   format::kFrameHeaderBytes + format::AlignUp(index_bytes, format::kFrameAlign)));
+  if (failed_) return std::unexpected(*failed_);
+  if (size_t frames = chunk_.entries.size(); frames != 0) {
+    // The PAD is a frame of this chunk, so it makes the CHUNK longer, too.
+    if ((offset_ + ChunkFrameBytes(frames)) % format::kFlushAlign != 0)
+      HMEM_TRY(Pad(ChunkFrameBytes(frames + 1)));
     HMEM_TRY(CloseChunk());
   }
   HMEM_TRY(WriteOut());
@@ -208,10 +211,7 @@ Status HmemWriter::Checked(Status status) {
 }
 
 Status HmemWriter::Finish(v1::DumpEnd end) {
-  if (failed_) return std::unexpected(*failed_);
-  HMEM_TRY(CloseChunk());
-  HMEM_TRY(WriteOut());
-  HMEM_TRY(Checked(sink_->Sync()));
+  HMEM_TRY(Flush());
   end.set_frames(next_number_ + 1);
   end.set_chunks(chunk_.number);
   end.set_last_chunk_offset(chunk_.previous);
@@ -220,7 +220,7 @@ Status HmemWriter::Finish(v1::DumpEnd end) {
   if (end.ByteSizeLong() > kMaxEndBytes) end.clear_findings();
   std::string bytes = end.SerializeAsString();
   HMEM_TRY(Emit({.type = FrameType::kEnd}, AsBytes(bytes)));
-  HMEM_TRY(PadTo(format::kFlushAlign, 0));
+  if (offset_ % format::kFlushAlign != 0) HMEM_TRY(Pad(0));
   HMEM_TRY(WriteOut());
   return Checked(sink_->Sync());
 }

@@ -57,7 +57,8 @@ class HmemWriter {
                      std::span<const std::byte> payload);
   Status AppendFate(uint64_t first_pfn, uint32_t page_count, std::span<const format::FateRun> runs);
 
-  // Ends the chunk, pads to 4 KiB, writes everything out and waits until it is durable.
+  // Ends the chunk so that the stream is a multiple of kFlushAlign long, writes everything out and
+  // waits until it is durable: what comes later shares no block of a device with it.
   Status Flush();
   // Flush(), then END with the stream's own totals filled in, and durable again.
   Status Finish(v1::DumpEnd end);
@@ -70,8 +71,9 @@ class HmemWriter {
   Status Append(const format::FrameHeader& header, std::span<const std::byte> payload);
   Status MakeRoom(uint64_t bytes);
   Status CloseChunk();
-  // So that what follows the PAD and `bytes_behind` more starts at a multiple of `align`.
-  Status PadTo(uint64_t align, uint64_t bytes_behind);
+  // A PAD that ends, `bytes_behind` more included, at a multiple of kFlushAlign. Always one: of a
+  // whole kFlushAlign where nothing is missing.
+  Status Pad(uint64_t bytes_behind);
   // Into the buffer, without looking at room or chunk limits.
   Status Emit(format::FrameHeader header, std::span<const std::byte> payload);
   Status Put(std::span<const std::byte> bytes);

@@ -155,6 +155,45 @@ TEST_F(HmemWriterTest, LongNotesAreSplitOverFrames) {
   EXPECT_EQ((*dump)->notes()[2].desc.size(), size_t{5} << 20);
 }
 
+// Records of every size around two flush blocks, and one to five frames: each way in which PAD and
+// CHUNK can come to lie.
+TEST_F(HmemWriterTest, EveryFlushEndsOnAFlushBlock) {
+  for (int frames = 1; frames <= 5; ++frames) {
+    for (size_t bytes = 1; bytes <= 2 * format::kFlushAlign; bytes += format::kFrameAlign - 1) {
+      fakes::FakeSink sink;
+      HmemWriter writer(sink, {});
+      std::vector<std::byte> record(bytes, std::byte{1});
+      for (int i = 0; i < frames; ++i) ASSERT_TRUE(writer.AppendFirstFailure(record));
+      ASSERT_TRUE(writer.Flush());
+      ASSERT_EQ(sink.bytes.size() % format::kFlushAlign, 0u) << frames << " of " << bytes;
+      ASSERT_EQ(writer.position().offset, sink.bytes.size());
+      auto made = makers::FramesOf(sink.bytes);
+      ASSERT_EQ(made.back().header.type, FrameType::kChunk);
+      ASSERT_EQ(made.back().offset + made.back().header.total_bytes(), sink.bytes.size());
+    }
+  }
+}
+
+TEST_F(HmemWriterTest, AFlushWithoutNewFramesWritesNothing) {
+  HmemWriter writer(sink_, {});
+  ASSERT_TRUE(writer.AppendHeader({}));
+  ASSERT_TRUE(writer.Flush());
+  uint64_t bytes = sink_.bytes.size();
+  ASSERT_TRUE(writer.Flush());
+  EXPECT_EQ(sink_.bytes.size(), bytes);
+}
+
+TEST_F(HmemWriterTest, AFailureIsReturnedFromThenOn) {
+  HmemWriter writer(sink_, {});
+  ASSERT_TRUE(writer.AppendHeader({}));
+  sink_.sync_fails = true;
+  EXPECT_EQ(writer.Flush().error().errno_value(), EIO);
+  sink_.sync_fails = false;  // the kernel tells of a lost write once
+  EXPECT_EQ(writer.Flush().error().errno_value(), EIO);
+  EXPECT_EQ(writer.AppendHeader({}).error().errno_value(), EIO);
+  EXPECT_EQ(writer.Finish({}).error().errno_value(), EIO);
+}
+
 TEST_F(HmemWriterTest, ASecondAttemptGoesOnBehindTheRecord) {
   HmemWriterOptions options{.dump_id = {std::byte{5}}, .attempt = 1};
   HmemWriter first(sink_, options);
