@@ -204,7 +204,9 @@ Result<CaptureOutcome> CapturePages(const source::MemorySource& source, HmemWrit
   end.set_pages_excluded(outcome.counts.excluded);
   end.set_pages_unreadable(outcome.counts.unreadable);
   end.set_pages_not_reached(outcome.counts.missing);
-  AddFindings(findings, end);
+  Findings told = source.findings();
+  told.Merge(findings);
+  AddFindings(told, end);
   if (Status status = writer.Finish(std::move(end)); !status) {
     outcome.reason = v1::DumpEnd::REASON_WRITE_ERROR;
     outcome.write_error = status.error();

