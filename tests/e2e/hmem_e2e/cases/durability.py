@@ -141,5 +141,5 @@ def run(plan, claims):
 
 
 def cases():
-    plans = [capture.Plan("6.1", "pointer", target, target_size="600M") for target in ("ext4", "raw")]
+    plans = [capture.Plan("6.1", "pointer", target, target_size="320M") for target in ("ext4", "raw")]
     return [Case(f"durability.{plan.target}", functools.partial(run, plan), 150) for plan in plans]
