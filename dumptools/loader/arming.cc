@@ -26,6 +26,12 @@ Result<KernelImage> ReadKernel(const Host& host, const std::string& path) {
   HMEM_ASSIGN(KernelImage image, Within(path, ParseKernelImage(bytes)));
   if (!image.is_64bit)
     return Fail(ErrorCode::kUnsupported, fmt::format("{}: not a 64-bit kernel", path));
+  if (!image.is_relocatable) {
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("{}: built without CONFIG_RELOCATABLE; it cannot run from reserved memory",
+                    path));
+  }
   return image;
 }
 
@@ -79,8 +85,10 @@ Result<std::vector<std::string>> ModulesFor(const Host& host, const KernelImage&
   return files;
 }
 
-Result<std::string> MakeCommandLine(const Host& host, const Config& config) {
+Result<std::string> MakeCommandLine(const Host& host, const Config& config,
+                                    const std::optional<KernelImage>& kernel) {
   CommandLineFacts facts;
+  if (kernel) facts.kernel_takes_bytes = kernel->command_line_bytes;
   HMEM_ASSIGN(facts.running, host.ReadLine("/proc/cmdline"));
   facts.active_consoles = host.ReadLine("/sys/class/tty/console/active").value_or("");
   facts.cpus = config.cpus;
@@ -109,7 +117,11 @@ class Preparer {
     uint64_t advised =
         AdvisedBytes(out_.kernel ? out_.kernel->init_size_bytes : kTypicalInitSizeBytes,
                      out_.initramfs.empty() ? kTypicalInitramfsBytes : out_.initramfs.size());
-    Add(CheckReservation(host_, advised));
+    uint64_t image = out_.kernel && !out_.initramfs.empty()
+                         ? ImageBytes(out_.kernel->init_size_bytes, out_.initramfs.size())
+                         : 0;
+    Add(CheckReservation(host_, advised, image));
+    if (image != 0) Add(CheckMemory(host_, image));
     return std::move(out_);
   }
 
@@ -174,7 +186,7 @@ class Preparer {
   }
 
   void PrepareCommandLine() {
-    auto line = MakeCommandLine(host_, config_);
+    auto line = MakeCommandLine(host_, config_, out_.kernel);
     if (!line)
       return Refuse("command-line", line.error(),
                     fmt::format("change cpus = or append = in {}", kConfigPath));
@@ -216,10 +228,33 @@ Preparation Prepare(const Host& host, const Config& config, bool is_root) {
   return Preparer(host, config).Run(is_root);
 }
 
+std::string LoadAdvice(const Host& host, const Preparation& preparation, int errno_value) {
+  uint64_t reserved = ReservedBytes(host).value_or(0);
+  switch (errno_value) {
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+      return fmt::format("the image did not fit into the {} MiB that are reserved; {}",
+                         reserved / kMiB, ReservationAdvice(host, NextStepBytes(reserved)));
+    case EINVAL:
+      return fmt::format(
+          "the kernel does not say why. It is not an image without a 64-bit entry or that cannot "
+          "be relocated, too long a command line, or an image larger than the reserved memory or "
+          "half of the rest: these were looked for. The image is {}signed. dmesg may say more",
+          preparation.kernel && preparation.kernel->is_signed ? "" : "not ");
+    default:
+      return "";
+  }
+}
+
 Status Load(const Host& host, const Preparation& preparation, Kexec& kexec) {
   if (!preparation.Ready()) return Fail(ErrorCode::kInvalidArgument, "a check failed");
-  HMEM_TRY(kexec.LoadCrashKernel(host.At(preparation.kernel_path), preparation.initramfs,
-                                 preparation.command_line));
+  auto done = kexec.LoadCrashKernel(host.At(preparation.kernel_path), preparation.initramfs,
+                                    preparation.command_line);
+  if (!done) {
+    std::string advice = LoadAdvice(host, preparation, done.error().errno_value());
+    if (advice.empty()) return done;
+    return std::unexpected(std::move(done).error().Within(advice));
+  }
   HMEM_ASSIGN(bool loaded, CrashKernelLoaded(host));
   if (!loaded)
     return Fail(ErrorCode::kIo, "the kernel took the image but does not say that it is loaded");

@@ -38,6 +38,10 @@ struct Preparation {
 // told apart.
 Preparation Prepare(const Host& host, const Config& config, bool is_root);
 
+// What to do when loading what passed every check failed with this errno; empty when the error's
+// own text says it.
+std::string LoadAdvice(const Host& host, const Preparation& preparation, int errno_value);
+
 // Loads what was prepared and makes sure that the kernel says so. kInvalidArgument when it is not
 // ready.
 Status Load(const Host& host, const Preparation& preparation, Kexec& kexec);

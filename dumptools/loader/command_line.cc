@@ -12,8 +12,9 @@
 namespace hmem::loader {
 namespace {
 
-// COMMAND_LINE_SIZE on x86 is 2048; the kernel puts "elfcorehdr=0x... " (at most 30) before ours.
-constexpr size_t kMaxBytes = 2047 - 30;
+// The kernel puts "elfcorehdr=0x... " before ours: MAX_ELFCOREHDR_STR_LEN of
+// arch/x86/kernel/kexec-bzimage64.c, which answers EINVAL when both do not fit. One for the NUL.
+constexpr uint64_t kKernelsOwnBytes = 30 + 1;
 
 // Words that say what the hardware is or can stand: without them the capture kernel may not come up
 // where this one did.
@@ -76,9 +77,10 @@ Result<std::string> CaptureCommandLine(const CommandLineFacts& facts) {
   out.push_back("reset_devices");
   if (!facts.append.empty()) out.push_back(facts.append);
   std::string line = fmt::format("{}", fmt::join(out, " "));
-  if (line.size() > kMaxBytes) {
+  uint64_t fits = facts.kernel_takes_bytes - std::min(kKernelsOwnBytes, facts.kernel_takes_bytes);
+  if (line.size() > fits) {
     return Fail(ErrorCode::kLimit,
-                fmt::format("capture command line: {} bytes, {} fit", line.size(), kMaxBytes));
+                fmt::format("capture command line: {} bytes, {} fit", line.size(), fits));
   }
   return line;
 }

@@ -22,6 +22,8 @@ struct CommandLineFacts {
   std::optional<uint64_t> boot_apic_id;
   uint64_t panic_timeout_s = 10;
   std::string append;
+  // Of the capture kernel, with the NUL: KernelImage::command_line_bytes.
+  uint64_t kernel_takes_bytes = 2047;
 };
 
 // Consoles and what describes the hardware are taken over from the running kernel, nothing else is;

@@ -17,6 +17,8 @@ constexpr uint64_t kVersionPointerBase = 0x200;
 constexpr uint64_t kVersionTextBytes = 256;
 constexpr uint64_t kXloadflagsOffset = 0x236;
 constexpr uint16_t kXlfKernel64 = 1;
+constexpr uint16_t kXlfCanBeLoadedAbove4G = 2;
+constexpr uint64_t kCommandLineSizeOffset = 0x238;
 constexpr uint64_t kInitSizeOffset = 0x260;
 
 constexpr uint64_t kPeOffsetOffset = 0x3c;
@@ -58,6 +60,10 @@ Result<KernelImage> ParseKernelImage(std::span<const std::byte> image) {
   HMEM_TRY(reader.Seek(kXloadflagsOffset));
   HMEM_ASSIGN(uint16_t flags, reader.U16());
   kernel.is_64bit = (flags & kXlfKernel64) != 0;
+  kernel.is_relocatable = (flags & kXlfCanBeLoadedAbove4G) != 0;
+  HMEM_TRY(reader.Seek(kCommandLineSizeOffset));
+  HMEM_ASSIGN(uint32_t command_line, reader.U32());
+  kernel.command_line_bytes = command_line;
   HMEM_TRY(reader.Seek(kInitSizeOffset));
   HMEM_ASSIGN(uint32_t init_size, reader.U32());
   kernel.init_size_bytes = init_size;

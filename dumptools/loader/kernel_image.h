@@ -17,7 +17,9 @@ struct KernelImage {
   std::string release;           // "6.1.0-56-cloud-amd64"
   uint64_t init_size_bytes = 0;  // memory the image needs while it unpacks itself
   uint64_t file_bytes = 0;
-  bool is_64bit = false;  // has the 64-bit entry that kexec_file_load needs
+  uint64_t command_line_bytes = 0;  // the longest command line it takes, with its NUL
+  bool is_64bit = false;            // has the 64-bit entry that kexec_file_load needs
+  bool is_relocatable = false;      // runs from wherever memory is reserved
   bool is_signed =
       false;  // carries a certificate table; whether the kernel trusts it is another matter
 };

@@ -43,7 +43,7 @@ std::string KexecAdvice(int errno_value) {
              "signed kernel";
     case EADDRNOTAVAIL:
     case ENOMEM:
-      return "the reserved memory is too small; reserve more with crashkernel=";
+      return "no place for it in the reserved memory";
     case ENOEXEC:
       return "not a kernel image this kernel can load";
     case EBUSY:

@@ -117,13 +117,14 @@ CheckItem CheckLockdown(const Host& host, const KernelImage& image) {
 
 CheckItem CheckKernelConfig(const Host& host, std::string_view release) {
   std::string path = fmt::format("/boot/config-{}", release);
+  if (!host.Exists(path))
+    return Passed("kernel-config", fmt::format("{} is not there; not checked", path));
   auto config = host.Read(path);
   if (!config) {
-    return Warned(
-        "kernel-config",
-        fmt::format("{} cannot be read; not known whether the capture kernel has /proc/vmcore",
-                    path),
-        "make sure that it has CONFIG_CRASH_DUMP and CONFIG_PROC_VMCORE");
+    return Warned("kernel-config",
+                  fmt::format("{}; not known whether the capture kernel has /proc/vmcore",
+                              config.error().ToString()),
+                  "make sure that it has CONFIG_CRASH_DUMP and CONFIG_PROC_VMCORE");
   }
   for (std::string_view option :
        {"CONFIG_CRASH_DUMP", "CONFIG_PROC_VMCORE", "CONFIG_BLK_DEV_INITRD", "CONFIG_DEVTMPFS"}) {
@@ -135,7 +136,7 @@ CheckItem CheckKernelConfig(const Host& host, std::string_view release) {
   return Passed("kernel-config", fmt::format("{} has what a capture kernel needs", release));
 }
 
-CheckItem CheckReservation(const Host& host, uint64_t advised_bytes) {
+CheckItem CheckReservation(const Host& host, uint64_t advised_bytes, uint64_t image_bytes) {
   auto reserved = ReservedBytes(host);
   if (!reserved) {
     return Failed("reserved-memory", reserved.error().ToString(),
@@ -144,6 +145,12 @@ CheckItem CheckReservation(const Host& host, uint64_t advised_bytes) {
   std::string advice = ReservationAdvice(host, advised_bytes);
   if (*reserved == 0)
     return Failed("reserved-memory", "no memory is reserved for a capture kernel", advice);
+  if (*reserved < image_bytes) {
+    return Failed("reserved-memory",
+                  fmt::format("{} MiB are reserved, kernel and initramfs alone take {} MiB",
+                              *reserved / kMiB, (image_bytes + kMiB - 1) / kMiB),
+                  advice);
+  }
   if (*reserved < advised_bytes) {
     return Warned("reserved-memory",
                   fmt::format("{} MiB are reserved, {} MiB are advised", *reserved / kMiB,
@@ -151,6 +158,21 @@ CheckItem CheckReservation(const Host& host, uint64_t advised_bytes) {
                   advice);
   }
   return Passed("reserved-memory", fmt::format("{} MiB are reserved", *reserved / kMiB));
+}
+
+// sanity_check_segment_list() of kernel/kexec_core.c: EINVAL past half of totalram_pages(), which
+// is what MemTotal shows.
+CheckItem CheckMemory(const Host& host, uint64_t image_bytes) {
+  uint64_t memory = MemTotalBytes(host);
+  if (memory != 0 && image_bytes > memory / 2) {
+    return Failed(
+        "memory",
+        fmt::format("kernel and initramfs take {} MiB, and kexec loads at most half of the {} MiB "
+                    "of memory that are not reserved",
+                    (image_bytes + kMiB - 1) / kMiB, memory / kMiB),
+        "give the machine more memory; a larger crashkernel= would leave even less");
+  }
+  return Passed("memory", fmt::format("{} MiB", memory / kMiB));
 }
 
 CheckItem CheckFreeSpace(const Host& host, std::string_view path) {

@@ -34,11 +34,13 @@ CheckItem CheckRoot(bool is_root);
 CheckItem CheckKexec(const Host& host);
 // "lockdown": Secure Boot and lockdown against the image's signature.
 CheckItem CheckLockdown(const Host& host, const KernelImage& image);
-// "kernel-config": CONFIG_CRASH_DUMP and CONFIG_PROC_VMCORE in /boot/config-RELEASE, as far as it
-// is there.
+// "kernel-config": CONFIG_CRASH_DUMP and CONFIG_PROC_VMCORE in /boot/config-RELEASE; without that
+// file nothing is checked.
 CheckItem CheckKernelConfig(const Host& host, std::string_view release);
-// "reserved-memory" against what is advised.
-CheckItem CheckReservation(const Host& host, uint64_t advised_bytes);
+// "reserved-memory" against what is advised, and against what the image alone takes (0: not known).
+CheckItem CheckReservation(const Host& host, uint64_t advised_bytes, uint64_t image_bytes);
+// "memory": kexec loads no image of more than half of the memory that is not reserved.
+CheckItem CheckMemory(const Host& host, uint64_t image_bytes);
 // "free-space" of the file system that `path` is on, against the size of memory.
 CheckItem CheckFreeSpace(const Host& host, std::string_view path);
 

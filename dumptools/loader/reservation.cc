@@ -15,6 +15,8 @@ constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kTablesAndToolsBytes = 40 * kMiB;
 constexpr uint64_t kRoundBytes = 32 * kMiB;
 constexpr uint64_t kMinBytes = 128 * kMiB;
+// Purgatory, boot parameters, command line, ELF headers of the old memory.
+constexpr uint64_t kKexecPiecesBytes = 1 * kMiB;
 
 // The files moved into /sys/kernel/kexec/ in newer kernels, which keep the old names too.
 Result<uint64_t> ReadKexecNumber(const Host& host, std::string_view old_name,
@@ -46,10 +48,30 @@ uint64_t AdvisedBytes(uint64_t kernel_init_size_bytes, uint64_t initramfs_bytes)
   return std::max(kMinBytes, (need + kRoundBytes - 1) / kRoundBytes * kRoundBytes);
 }
 
+uint64_t ImageBytes(uint64_t kernel_init_size_bytes, uint64_t initramfs_bytes) {
+  return kernel_init_size_bytes + initramfs_bytes + kKexecPiecesBytes;
+}
+
+uint64_t NextStepBytes(uint64_t reserved_bytes) {
+  return (reserved_bytes / kRoundBytes + 2) * kRoundBytes;
+}
+
 std::string ReservationAdvice(const Host& host, uint64_t advised_bytes) {
   std::string word = fmt::format("crashkernel={}M", advised_bytes / kMiB);
   std::string there;
   if (auto value = CommandLineValue(host.Read("/proc/cmdline").value_or(""), "crashkernel")) {
+    if (ReservedBytes(host).value_or(0) == 0) {
+      return fmt::format(
+          "the kernel found no free memory in one piece for crashkernel={} (dmesg | grep -i "
+          "crashkernel): give the machine more memory; {} would be enough",
+          *value, word);
+    }
+    if (fmt::format("crashkernel={}", *value) == word) {
+      return fmt::format(
+          "{} is on the command line already, but part of it was given back through "
+          "/sys/kernel/kexec_crash_size: reboot",
+          word);
+    }
     there = fmt::format(" in place of crashkernel={}", *value);
   }
   if (host.Exists("/etc/default/grub")) {

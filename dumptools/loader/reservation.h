@@ -23,6 +23,14 @@ Result<bool> CrashKernelLoaded(const Host& host);
 // cloud kernel runs with 80 MiB and has 65 MiB to spare with 128.
 uint64_t AdvisedBytes(uint64_t kernel_init_size_bytes, uint64_t initramfs_bytes);
 
+// What the loaded image takes of it: the kernel while it unpacks itself, the initramfs, and the
+// small pieces kexec adds.
+uint64_t ImageBytes(uint64_t kernel_init_size_bytes, uint64_t initramfs_bytes);
+
+// The next size to try when an image did not fit into `reserved_bytes`.
+uint64_t NextStepBytes(uint64_t reserved_bytes);
+
+// Where crashkernel= is there already, what to do about it: another value, or why it had no effect.
 // "add crashkernel=128M to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub, run update-grub and
 // reboot"
 std::string ReservationAdvice(const Host& host, uint64_t advised_bytes);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -27,6 +28,8 @@ Json ToJson(const ArmedState& state) {
           {"host_id", state.host_id},
           {"kernel_release", state.kernel_release},
           {"kernel_path", state.kernel_path},
+          {"kernel_bytes", state.kernel_bytes},
+          {"kernel_mtime_s", state.kernel_mtime_s},
           {"target", state.target},
           {"target_device", state.target_device},
           {"command_line", state.command_line},
@@ -56,6 +59,8 @@ Result<ArmedState> FromJson(const std::string& text) {
   state.host_id = word("host_id");
   state.kernel_release = word("kernel_release");
   state.kernel_path = word("kernel_path");
+  state.kernel_bytes = static_cast<uint64_t>(number("kernel_bytes"));
+  state.kernel_mtime_s = number("kernel_mtime_s");
   state.target = word("target");
   state.target_device = word("target_device");
   state.command_line = word("command_line");
@@ -66,13 +71,50 @@ Result<ArmedState> FromJson(const std::string& text) {
   return state;
 }
 
+// What can be seen from outside; the loaded image itself cannot be read back.
+std::vector<std::string> ChangesSince(const loader::Host& host, const ArmedState& state) {
+  std::vector<std::string> changes;
+  if (state.kernel_mtime_s != 0) {
+    struct stat st;
+    if (::stat(host.At(state.kernel_path).c_str(), &st) != 0) {
+      changes.push_back(
+          fmt::format("{} is not there any more; the loaded image still works", state.kernel_path));
+    } else if (static_cast<uint64_t>(st.st_size) != state.kernel_bytes ||
+               st.st_mtime != state.kernel_mtime_s) {
+      changes.push_back(
+          fmt::format("{} was replaced; the image before it is loaded until kdump-arm is run again",
+                      state.kernel_path));
+    }
+  }
+  if (!host.Exists(state.target_device)) {
+    changes.push_back(fmt::format("{} is not there; run kdump-arm check", state.target_device));
+  } else if (!host.Exists(state.target)) {
+    changes.push_back(fmt::format("{} is not there; run kdump-arm check", state.target));
+  }
+  return changes;
+}
+
+std::string UtcText(int64_t unix_s) {
+  std::time_t when = unix_s;
+  std::tm utc{};
+  ::gmtime_r(&when, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1,
+                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
 }  // namespace
 
-ArmedState StateOf(const loader::Preparation& preparation, int64_t now_s) {
+ArmedState StateOf(const loader::Host& host, const loader::Preparation& preparation,
+                   int64_t now_s) {
   ArmedState state;
   state.arm_id = preparation.identity.arm_id;
   state.host_id = preparation.identity.host_id;
   state.kernel_path = preparation.kernel_path;
+  struct stat st;
+  if (::stat(host.At(state.kernel_path).c_str(), &st) == 0) {
+    state.kernel_bytes = static_cast<uint64_t>(st.st_size);
+    state.kernel_mtime_s = st.st_mtime;
+  }
   if (preparation.kernel) state.kernel_release = preparation.kernel->release;
   if (preparation.target) {
     state.target = preparation.target->target.name;
@@ -116,6 +158,7 @@ Result<ArmStatus> ReadStatus(const loader::Host& host) {
   HMEM_ASSIGN(status.reserved_bytes, loader::ReservedBytes(host));
   if (status.crash_kernel_loaded) {
     HMEM_ASSIGN(status.state, LoadState(host));
+    if (status.state) status.changes = ChangesSince(host, *status.state);
   }
   return status;
 }
@@ -126,16 +169,23 @@ std::string StatusText(const ArmStatus& status) {
   if (!status.state)
     return "not armed: a crash kernel is loaded, but not by kdump-arm\n" + reserved;
   const ArmedState& state = *status.state;
-  return fmt::format("armed\n{}kernel: {} ({})\ntarget: {} on {}\ncommand line: {}\narm id: {}\n",
-                     reserved, state.kernel_release, state.kernel_path, state.target,
-                     state.target_device, state.command_line, state.arm_id);
+  std::string text = fmt::format(
+      "armed: a crash kernel is loaded; kdump-arm loaded one at {}\n"
+      "{}kernel: {} ({})\ntarget: {} on {}\ncommand line: {}\narm id: {}\n",
+      UtcText(state.armed_at_s), reserved, state.kernel_release, state.kernel_path, state.target,
+      state.target_device, state.command_line, state.arm_id);
+  for (const std::string& change : status.changes) text += fmt::format("changed: {}\n", change);
+  return text;
 }
 
 std::string StatusJson(const ArmStatus& status) {
   Json json = {{"armed", status.armed()},
                {"crash_kernel_loaded", status.crash_kernel_loaded},
                {"reserved_bytes", status.reserved_bytes}};
-  if (status.state) json["arming"] = ToJson(*status.state);
+  if (status.state) {
+    json["arming"] = ToJson(*status.state);
+    json["changes"] = status.changes;
+  }
   return Dump(json);
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "dumptools/loader/arming.h"
 #include "dumptools/loader/host.h"
@@ -20,6 +21,8 @@ struct ArmedState {
   std::string host_id;
   std::string kernel_release;
   std::string kernel_path;
+  uint64_t kernel_bytes = 0;
+  int64_t kernel_mtime_s = 0;  // Unix seconds; 0: not known
   std::string target;
   std::string target_device;
   std::string command_line;
@@ -27,7 +30,7 @@ struct ArmedState {
   int64_t armed_at_s = 0;  // Unix seconds
 };
 
-ArmedState StateOf(const loader::Preparation& preparation, int64_t now_s);
+ArmedState StateOf(const loader::Host& host, const loader::Preparation& preparation, int64_t now_s);
 
 // Written to a temporary name and renamed.
 Status SaveState(const loader::Host& host, const ArmedState& state);
@@ -39,8 +42,11 @@ struct ArmStatus {
   bool crash_kernel_loaded = false;
   std::optional<ArmedState> state;
   uint64_t reserved_bytes = 0;
+  // What is no longer as it was armed, a sentence each.
+  std::vector<std::string> changes;
 
-  // Loaded, and by us.
+  // Loaded, and by us at some time of this boot. The kernel does not tell whether another program
+  // has loaded one since.
   bool armed() const { return crash_kernel_loaded && state.has_value(); }
 };
 

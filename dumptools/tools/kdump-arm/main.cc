@@ -52,7 +52,7 @@ int Arm(const loader::Host& host, const Options& options) {
   loader::SystemKexec kexec;
   if (auto loaded = loader::Load(host, preparation, kexec); !loaded)
     return Complain(loaded.error());
-  ArmedState state = StateOf(preparation, std::time(nullptr));
+  ArmedState state = StateOf(host, preparation, std::time(nullptr));
   if (auto saved = SaveState(host, state); !saved)
     return Complain(std::move(saved).error().Within("armed, but"));
   fmt::print("armed: {} ({}), capture kernel {}, initramfs {} KiB\n", state.target,

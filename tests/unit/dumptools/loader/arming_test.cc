@@ -170,6 +170,49 @@ TEST(Load, PassesOnWhatKexecSays) {
             EPERM);
 }
 
+TEST(Load, AnImageThatDidNotFitAsksForTheNextStepUp) {
+  MadeMachine machine;
+  FakeKexec kexec;
+  for (int number : {EADDRNOTAVAIL, ENOMEM}) {
+    kexec.on_load = [&] { return FailErrno("kexec_file_load", number); };
+    Error error = Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error();
+    EXPECT_EQ(error.errno_value(), number);
+    EXPECT_THAT(error.ToString(), HasSubstr("did not fit into the 128 MiB that are reserved"));
+    EXPECT_THAT(error.ToString(), HasSubstr("add crashkernel=192M"));
+    EXPECT_THAT(error.ToString(), HasSubstr("in place of crashkernel=128M"));
+  }
+}
+
+TEST(Load, AnInvalidArgumentSaysWhatItIsNot) {
+  MadeMachine machine;
+  FakeKexec kexec;
+  kexec.on_load = [] { return FailErrno("kexec_file_load", EINVAL); };
+  Error error = Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error();
+  EXPECT_THAT(error.ToString(), HasSubstr("these were looked for"));
+}
+
+TEST(Prepare, SaysThatTheKernelCannotBeRelocated) {
+  MadeMachine machine;
+  auto image = MadeKernel(kMadeRelease);
+  Store<uint16_t>(image.data() + 0x236, 1, Endian::kLittle);
+  machine.tree.File("/boot/vmlinuz-" + std::string(kMadeRelease), image);
+  EXPECT_THAT(FailuresOf(machine), ElementsAre("kernel-image"));
+}
+
+TEST(Prepare, SaysThatTheCommandLineIsTooLongForThisKernel) {
+  MadeMachine machine;
+  auto image = MadeKernel(kMadeRelease);
+  Store<uint32_t>(image.data() + 0x238, 64, Endian::kLittle);
+  machine.tree.File("/boot/vmlinuz-" + std::string(kMadeRelease), image);
+  EXPECT_THAT(FailuresOf(machine), ElementsAre("command-line"));
+}
+
+TEST(Prepare, SaysThatTheMachineIsTooSmallForTheImage) {
+  MadeMachine machine;
+  machine.tree.File("/proc/meminfo", "MemTotal:  90000 kB\n");
+  EXPECT_THAT(FailuresOf(machine), ElementsAre("memory"));
+}
+
 TEST(Load, RefusesWhatIsNotReady) {
   MadeMachine machine;
   FakeKexec kexec;

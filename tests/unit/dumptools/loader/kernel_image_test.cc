@@ -16,6 +16,8 @@ TEST(KernelImage, ReadsReleaseSizeAndSignature) {
   EXPECT_EQ(image->release, "6.1.0-56-cloud-amd64");
   EXPECT_EQ(image->init_size_bytes, uint64_t{kMadeInitSize});
   EXPECT_TRUE(image->is_64bit);
+  EXPECT_TRUE(image->is_relocatable);
+  EXPECT_EQ(image->command_line_bytes, 2047u);
   EXPECT_TRUE(image->is_signed);
 }
 

@@ -28,6 +28,7 @@ inline std::vector<std::byte> MadeKernel(std::string_view release) {
   put16(0x206, 0x20f);
   put16(0x20e, kVersion - 0x200);
   put16(0x236, 0x7f);
+  put32(0x238, 2047);
   put32(0x260, kMadeInitSize);
   std::memcpy(image.data() + kVersion, release.data(), release.size());
   constexpr std::string_view kBuilder = " (builder@example.org) #1 SMP";

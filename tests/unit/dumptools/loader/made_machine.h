@@ -49,7 +49,7 @@ class MadeMachine {
     tree.File("/proc/swaps", "Filename Type Size Used Priority\n");
     tree.File("/proc/sys/kernel/osrelease", std::string(kMadeRelease) + "\n");
     tree.File("/proc/cmdline", "console=ttyS0 crashkernel=128M\n");
-    tree.File("/proc/meminfo", "MemTotal:  1 kB\n");
+    tree.File("/proc/meminfo", "MemTotal:  262144 kB\n");
     tree.File("/sys/kernel/kexec_crash_size", "134217728\n")
         .File("/sys/kernel/kexec_crash_loaded", "0\n");
     tree.File("/etc/machine-id", "5f1c1f0e6b7d4f0c9d9a5f2b8a7e4c31\n");

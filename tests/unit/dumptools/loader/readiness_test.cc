@@ -79,8 +79,32 @@ TEST(Readiness, NamesTheConfigOptionACaptureKernelLacks) {
               HasSubstr("CONFIG_PROC_VMCORE"));
 }
 
-TEST(Readiness, AMissingKernelConfigIsAWarning) {
-  EXPECT_EQ(CheckKernelConfig(MadeMachine().host(), "6.9").state, State::kWarning);
+TEST(Readiness, AKernelConfigThatIsNotThereIsNotChecked) {
+  CheckItem item = CheckKernelConfig(MadeMachine().host(), "6.9");
+  EXPECT_EQ(item.state, State::kOk);
+  EXPECT_EQ(item.text, "/boot/config-6.9 is not there; not checked");
+}
+
+TEST(Readiness, AKernelConfigThatCannotBeReadIsAWarning) {
+  MadeMachine machine;
+  machine.tree.Directory("/boot/config-6.9");
+  EXPECT_EQ(CheckKernelConfig(machine.host(), "6.9").state, State::kWarning);
+}
+
+TEST(Readiness, RefusesAReservationSmallerThanTheImage) {
+  MadeMachine machine;
+  CheckItem item = CheckReservation(machine.host(), 160 * kMiB, 129 * kMiB);
+  EXPECT_EQ(item.state, State::kFailed);
+  EXPECT_THAT(item.text, HasSubstr("kernel and initramfs alone take 129 MiB"));
+}
+
+TEST(Readiness, RefusesAnImageOfMoreThanHalfOfMemory) {
+  MadeMachine machine;
+  machine.tree.File("/proc/meminfo", "MemTotal:  98304 kB\n");
+  EXPECT_EQ(CheckMemory(machine.host(), 48 * kMiB).state, State::kOk);
+  CheckItem item = CheckMemory(machine.host(), 49 * kMiB);
+  EXPECT_EQ(item.state, State::kFailed);
+  EXPECT_THAT(item.text, HasSubstr("at most half of the 96 MiB"));
 }
 
 TEST(Readiness, SaysWhichCrashkernelToAddWhenNothingIsReserved) {
@@ -88,7 +112,7 @@ TEST(Readiness, SaysWhichCrashkernelToAddWhenNothingIsReserved) {
   machine.tree.File("/sys/kernel/kexec_crash_size", "0\n")
       .File("/proc/cmdline", "quiet\n")
       .File("/etc/default/grub", "");
-  CheckItem item = CheckReservation(machine.host(), 128 * kMiB);
+  CheckItem item = CheckReservation(machine.host(), 128 * kMiB, 0);
   EXPECT_EQ(item.state, State::kFailed);
   EXPECT_EQ(item.advice,
             "add crashkernel=128M to GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub, run "
@@ -97,8 +121,8 @@ TEST(Readiness, SaysWhichCrashkernelToAddWhenNothingIsReserved) {
 
 TEST(Readiness, WarnsOfASmallReservation) {
   MadeMachine machine;
-  EXPECT_EQ(CheckReservation(machine.host(), 128 * kMiB).state, State::kOk);
-  EXPECT_EQ(CheckReservation(machine.host(), 160 * kMiB).state, State::kWarning);
+  EXPECT_EQ(CheckReservation(machine.host(), 128 * kMiB, 0).state, State::kOk);
+  EXPECT_EQ(CheckReservation(machine.host(), 160 * kMiB, 0).state, State::kWarning);
 }
 
 TEST(Readiness, WarnsWhenMemoryIsLargerThanTheDisk) {

@@ -49,10 +49,29 @@ TEST(ReservationAdvice, NamesGrubsFileWhereThereIsGrub) {
 
 TEST(ReservationAdvice, NamesTheWordThatIsThereAlready) {
   makers::MachineTree tree;
-  tree.File("/proc/cmdline", "crashkernel=64M\n");
+  tree.File("/proc/cmdline", "crashkernel=64M\n")
+      .File("/sys/kernel/kexec_crash_size", "67108864\n");
   std::string advice = ReservationAdvice(Host(tree.root()), 128 * kMiB);
   EXPECT_NE(advice.find("crashkernel=128M"), std::string::npos);
   EXPECT_NE(advice.find("in place of crashkernel=64M"), std::string::npos);
+}
+
+TEST(ReservationAdvice, NeverPutsAWordInPlaceOfItself) {
+  makers::MachineTree tree;
+  tree.File("/proc/cmdline", "crashkernel=128M\n").File("/sys/kernel/kexec_crash_size", "0\n");
+  std::string advice = ReservationAdvice(Host(tree.root()), 128 * kMiB);
+  EXPECT_NE(advice.find("found no free memory in one piece for crashkernel=128M"),
+            std::string::npos);
+  EXPECT_EQ(advice.find("in place of"), std::string::npos);
+  tree.File("/sys/kernel/kexec_crash_size", "67108864\n");
+  advice = ReservationAdvice(Host(tree.root()), 128 * kMiB);
+  EXPECT_NE(advice.find("given back"), std::string::npos);
+  EXPECT_EQ(advice.find("in place of"), std::string::npos);
+}
+
+TEST(NextStep, IsLargerAndRound) {
+  EXPECT_EQ(NextStepBytes(128 * kMiB), 192 * kMiB);
+  EXPECT_EQ(NextStepBytes(150 * kMiB), 192 * kMiB);
 }
 
 }  // namespace

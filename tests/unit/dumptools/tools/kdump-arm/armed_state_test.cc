@@ -12,7 +12,9 @@ namespace hmem::arm {
 namespace {
 
 using loader::Host;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 ArmedState State() {
   ArmedState state;
@@ -71,6 +73,29 @@ TEST_F(ArmedStateTest, ArmedMeansLoadedAndByUs) {
   ASSERT_TRUE(SaveState(host_, State()));
   EXPECT_TRUE(Status("1\n").armed());
   EXPECT_FALSE(Status("0\n").armed());
+}
+
+TEST_F(ArmedStateTest, SaysWhatChangedSinceItWasArmed) {
+  tree_.File("/boot/vmlinuz-6.1", "kernel").File("/dev/vda1", "").Directory("/var/crash");
+  loader::Preparation made;
+  made.kernel_path = "/boot/vmlinuz-6.1";
+  made.identity.arm_id = "feed";
+  ArmedState state = StateOf(host_, made, 1);
+  EXPECT_EQ(state.kernel_bytes, 6u);
+  EXPECT_NE(state.kernel_mtime_s, 0);
+  state.target = "/var/crash";
+  state.target_device = "/dev/vda1";
+  ASSERT_TRUE(SaveState(host_, state));
+  EXPECT_THAT(Status("1\n").changes, IsEmpty());
+  tree_.File("/boot/vmlinuz-6.1", "another kernel");
+  EXPECT_THAT(Status("1\n").changes, ElementsAre(HasSubstr("/boot/vmlinuz-6.1 was replaced")));
+  EXPECT_THAT(StatusText(Status("1\n")), HasSubstr("changed: /boot/vmlinuz-6.1"));
+  tree_.Remove("/dev/vda1");
+  auto json = nlohmann::json::parse(StatusJson(Status("1\n")));
+  ASSERT_EQ(json["changes"].size(), 2u);
+  EXPECT_EQ(json["changes"][1], "/dev/vda1 is not there; run kdump-arm check");
+  tree_.Remove("/boot/vmlinuz-6.1");
+  EXPECT_THAT(Status("1\n").changes.front(), HasSubstr("is not there any more"));
 }
 
 TEST_F(ArmedStateTest, TheJsonSaysWhatTheTextSays) {
