@@ -152,6 +152,31 @@ class Hmemdump(unittest.TestCase):
             self.refused(self.core, *words, code=1, saying=f"hmemdump: {place}.incomplete: ")
         self.refused("--first-failure-only", self.core, "/sys", code=1, saying="/sys/first-failure.pb")
 
+    def test_small_and_read_only_file_systems(self):
+        def on_tmpfs(size, *words):
+            steps = (
+                f"mount -t tmpfs -o size={size} none {self.out} || exit 77; "
+                f'"$@"; code=$?; ls {self.out}; mount -o remount,ro {self.out}; "$@" >&2; exit $code'
+            )
+            done = subprocess.run(
+                ["unshare", "-rm", "sh", "-c", steps, "sh", PROGRAM, *map(str, words)],
+                capture_output=True, timeout=60, check=False,
+            )
+            if done.returncode == 77 or b"unshare" in done.stderr:
+                self.skipTest("no user namespaces here")
+            full, read_only = done.stderr.decode().splitlines()[:-1], done.stderr.decode().splitlines()[-1]
+            return done.returncode, done.stdout.decode().split(), full, read_only
+
+        code, left, full, read_only = on_tmpfs("4k", "-c", "none", self.core, self.out)
+        self.assertEqual((code, left), (1, ["first-failure.pb"]))
+        self.assertEqual(len(full), 1)
+        self.assertIn(f"a record in {self.out}/first-failure.pb", full[0])
+        self.assertIn("dump.hmem.incomplete: No space left on device", full[0])
+        self.assertEqual(read_only, f"hmemdump: {self.out}/dump.hmem.incomplete: Read-only file system")
+        code, left, full, _ = on_tmpfs("1m", "-c", "none", self.core, self.out)
+        self.assertEqual((code, left), (3, ["dump.hmem", "first-failure.pb"]))
+        self.assertIn("target full", full[-1])
+
     def test_full_device_is_an_error_in_one_place(self):
         if os.path.exists("/dev/full"):
             with open("/dev/full", "wb") as full:

@@ -233,6 +233,33 @@ TEST_F(HmemSource, ABrokenChunkIsFoundAndFramesAreFollowed) {
   EXPECT_EQ(CheckPages(**dump), PagesOfMachine());
 }
 
+// Offsets that no file has: behind 2^63 pread(2) itself refuses them.
+TEST_F(HmemSource, AnEndThatPointsNowhereIsFoundAndFramesAreFollowed) {
+  auto bytes = makers::HmemBytes(machine_);
+  FrameSpan at = FirstOf(bytes, FrameType::kEnd);
+  v1::DumpEnd end;
+  ASSERT_TRUE(end.ParseFromArray(&bytes[at.offset + format::kFrameHeaderBytes],
+                                 static_cast<int>(at.header.stored_bytes)));
+  for (uint64_t offset : {uint64_t{0}, uint64_t{1} << 40, uint64_t{1} << 63, ~uint64_t{0} - 63}) {
+    end.set_last_chunk_offset(offset);
+    std::string payload = end.SerializeAsString();
+    format::FrameHeader header = at.header;
+    header.stored_bytes = header.raw_bytes = static_cast<uint32_t>(payload.size());
+    header.payload_xxh3 = format::PayloadDigest(std::as_bytes(std::span(payload)));
+    std::array<std::byte, format::kFrameHeaderBytes> encoded;
+    format::EncodeFrameHeader(header, encoded);
+    auto changed = bytes;
+    changed.resize(at.offset);
+    changed.insert(changed.end(), encoded.begin(), encoded.end());
+    for (char c : payload) changed.push_back(static_cast<std::byte>(c));
+    changed.resize(format::AlignUp(changed.size(), format::kFrameAlign));
+    auto dump = OpenBytes(changed);
+    ASSERT_TRUE(dump) << offset << ": " << dump.error().ToString();
+    EXPECT_TRUE(Has((*dump)->findings(), "hmem.chunk-chain")) << offset;
+    EXPECT_EQ(CheckPages(**dump), PagesOfMachine());
+  }
+}
+
 TEST_F(HmemSource, AMissingStretchIsNamed) {
   auto bytes = makers::HmemBytes(machine_);
   FrameSpan pages = FirstOf(bytes, FrameType::kPages);
