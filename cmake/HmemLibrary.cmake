@@ -16,9 +16,6 @@ if(HMEM_FUZZ)
   target_compile_options(hmem_flags INTERFACE -fsanitize=fuzzer-no-link)
   target_link_options(hmem_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
-if(HMEM_FAULT_INJECTION)
-  target_compile_definitions(hmem_flags INTERFACE HMEM_FAULT_INJECTION=1)
-endif()
 if(HMEM_STATIC)
   target_compile_options(hmem_flags INTERFACE -ffunction-sections -fdata-sections)
   target_link_options(hmem_flags INTERFACE -static -Wl,--gc-sections -Wl,-s)
@@ -41,6 +38,21 @@ function(hmem_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE hmem_flags ${ARG_DEPS})
+endfunction()
+
+# hmem_fault_program(NAME SOURCES ... DEPS ...): the static program once more, obeying the faults that end-to-end tests
+# inject: faults/NAME, made by `cmake --build --preset capture-faults` only.
+if(HMEM_STATIC)
+  add_custom_target(faults)
+endif()
+function(hmem_fault_program name)
+  if(NOT HMEM_STATIC)
+    return()
+  endif()
+  hmem_program(${name}-faults ${ARGN})
+  set_target_properties(${name}-faults PROPERTIES EXCLUDE_FROM_ALL ON OUTPUT_NAME ${name}
+                                                  RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/faults)
+  add_dependencies(faults ${name}-faults)
 endfunction()
 
 # hmem_unit_test(NAME SOURCES ... DEPS ...): one GoogleTest program, label unit.

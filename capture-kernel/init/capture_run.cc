@@ -118,11 +118,7 @@ void CaptureRun::ReadPlan() {
   } else {
     console_->Say(fmt::format("stage plan failed: {}", parsed.error().ToString()));
   }
-#ifdef HMEM_FAULT_INJECTION
-  if (auto command_line = ReadTextFile("/proc/cmdline", 64 * 1024)) {
-    faults_ = ParseFaults(CommandLineWord(*command_line, "hmem.fault"));
-  }
-#endif
+  faults_ = FaultsToInject();
 }
 
 void CaptureRun::LoadModules() {

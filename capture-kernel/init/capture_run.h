@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +11,7 @@
 #include "capture-kernel/init/child.h"
 #include "capture-kernel/init/clock.h"
 #include "capture-kernel/init/console.h"
+#include "capture-kernel/init/fault.h"
 #include "capture-kernel/init/ladder.h"
 #include "capture-kernel/init/watchdog.h"
 #include "capture-kernel/plan/capture_plan.h"
@@ -55,7 +55,7 @@ class CaptureRun : private StageRunner {
   int attempts_ = 0;
   uint64_t memory_bytes_ = 0;
   uint64_t end_by_ms_ = 0;
-  std::map<std::string, std::string, std::less<>> faults_;
+  Faults faults_;
 };
 
 }  // namespace hmem::init

@@ -10,13 +10,6 @@ namespace {
 
 constexpr std::string_view kSource = "/proc/vmcore";
 
-// Takes the text up to `separator` off the front of `rest`.
-std::string_view Take(std::string_view* rest, char separator) {
-  std::string_view word = rest->substr(0, rest->find(separator));
-  rest->remove_prefix(std::min(word.size() + 1, rest->size()));
-  return word;
-}
-
 }  // namespace
 
 ChildCommand StageCommand(Stage stage, const StageDestination& destination,
@@ -52,30 +45,6 @@ ChildCommand StageCommand(Stage stage, const StageDestination& destination,
   command.environment.push_back("PATH=/bin");
   if (!fault.empty()) command.environment.push_back(fmt::format("HMEM_FAULT={}", fault));
   return command;
-}
-
-std::map<std::string, std::string, std::less<>> ParseFaults(std::string_view text) {
-  std::map<std::string, std::string, std::less<>> faults;
-  while (!text.empty()) {
-    std::string_view word = Take(&text, ',');
-    size_t colon = word.find(':');
-    if (colon == std::string_view::npos || colon == 0 || colon + 1 == word.size()) continue;
-    faults.insert_or_assign(std::string(word.substr(0, colon)),
-                            std::string(word.substr(colon + 1)));
-  }
-  return faults;
-}
-
-std::string CommandLineWord(std::string_view command_line, std::string_view key) {
-  std::string value;
-  while (!command_line.empty()) {
-    std::string_view word = Take(&command_line, ' ');
-    while (!word.empty() && word.back() == '\n') word.remove_suffix(1);
-    if (word.size() > key.size() && word.starts_with(key) && word[key.size()] == '=') {
-      value = word.substr(key.size() + 1);
-    }
-  }
-  return value;
 }
 
 }  // namespace hmem::init

@@ -2,7 +2,6 @@
 // How hmemdump is called at each stage of the ladder.
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 
@@ -23,12 +22,5 @@ struct StageDestination {
 
 // `fault` is what hmemdump is to do to itself (tests); empty: nothing.
 ChildCommand StageCommand(Stage stage, const StageDestination& destination, std::string_view fault);
-
-// "record:abort,full:hang" -> {record: abort, full: hang}. Words that are not STAGE:MODE are left
-// out.
-std::map<std::string, std::string, std::less<>> ParseFaults(std::string_view text);
-
-// The value of the last word "key=..." of a kernel command line; empty when there is none.
-std::string CommandLineWord(std::string_view command_line, std::string_view key);
 
 }  // namespace hmem::init

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dumptools/tools/hmemdump/fault.h"
 
-#ifdef HMEM_FAULT_INJECTION
-
 #include <unistd.h>
 
 #include <cstdlib>
@@ -24,5 +22,3 @@ void ObeyFault() {
 }
 
 }  // namespace hmem::dump
-
-#endif

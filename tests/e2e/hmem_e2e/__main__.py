@@ -1,10 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""python3 -m hmem_e2e test|demo|bench, as ./dev calls it."""
+"""python3 -m hmem_e2e fetch|test|demo|bench, as ./dev calls it."""
 import argparse
 import pathlib
 import sys
 
-from . import demo, runner, timings
+from . import demo, images, kernels, runner, timings
+from .cases import matrix
+from .errors import Failure, Skip
+
+
+def fetch(series, debug):
+    """Into the cache, while others build: kernels, what guests of them start from, debug symbols."""
+    try:
+        for one in series:
+            images.prepare(kernels.kernel(one))
+        if debug:
+            kernels.kernel(matrix.DRGN_PLAN.series).debug_vmlinux()
+    except (Failure, Skip) as error:
+        print(f"fetch: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def main():
@@ -13,6 +28,9 @@ def main():
     test = verbs.add_parser("test", help="run the cases")
     test.add_argument("--summary", type=pathlib.Path, help="file for \"passed failed skipped\"")
     test.add_argument("name", nargs="*", help="run only cases whose name contains this")
+    fetched = verbs.add_parser("fetch", help="get kernels into the cache, which the other verbs do too when they need them")
+    fetched.add_argument("--debug", action="store_true", help="the debug symbols that drgn needs, too")
+    fetched.add_argument("series", nargs="*", default=["6.1"])
     verbs.add_parser("list", help="names of the cases")
     verbs.add_parser("demo", help="one crash, explained")
     verbs.add_parser("bench", help="timings of a crash, and of the runs there are")
@@ -20,6 +38,8 @@ def main():
     if options.verb == "test":
         total = runner.run_cases(options.name, options.summary)
         return 1 if total["FAIL"] else 0
+    if options.verb == "fetch":
+        return fetch(options.series, options.debug)
     if options.verb == "list":
         print("\n".join(case.name for case in runner.find_cases()))
         return 0

@@ -96,6 +96,12 @@ def _userland(kernel):
     return paths.cached_folder(f"userland/{kernel.release}-{key}", fill)
 
 
+def prepare(kernel):
+    """Everything of a guest that does not depend on our programs."""
+    initrd(kernel)
+    _userland(kernel)
+
+
 def root_disk(path, kernel, preset, configuration, settings):
     """An ext4 root file system with our programs, kdump-arm's configuration and the guest's settings."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
@@ -103,7 +109,8 @@ def root_disk(path, kernel, preset, configuration, settings):
         run(["cp", "-a", "--reflink=auto", _userland(kernel), root])
         root.chmod(0o755)
         for name, place in (("kdump-arm", "usr/sbin"), ("hmem-init", "usr/lib/hmem"), ("hmemdump", "usr/lib/hmem")):
-            program = paths.program(preset, name)
+            # kdump-arm runs before the crash: it has no faults.
+            program = paths.program("capture" if name == "kdump-arm" else preset, name)
             if not program.exists():
                 raise Failure(f"{program} is not built")
             shutil.copy(program, root / place / name)

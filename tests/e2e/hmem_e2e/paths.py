@@ -58,6 +58,9 @@ def digest_of(*things):
 
 
 def program(preset, name):
-    """A program of ours in the build folder of a preset."""
+    """A program of ours in the build folder of a preset; "capture-faults" has those of "capture" that obey injected
+    faults."""
+    if preset == "capture-faults":
+        return BUILD / "capture" / "faults" / name
     places = {"hmem-init": "capture-kernel/init"}
     return BUILD / preset / places.get(name, f"dumptools/tools/{name}") / name

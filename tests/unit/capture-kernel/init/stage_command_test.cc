@@ -11,8 +11,6 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::Not;
-using testing::Pair;
-using testing::UnorderedElementsAre;
 
 std::string Line(Stage stage, const StageDestination& destination = {"/mnt/x/dump.hmem", false}) {
   return fmt::format("{}", fmt::join(StageCommand(stage, destination, "").argv, " "));
@@ -62,17 +60,6 @@ TEST(StageCommand, AFaultGoesIntoTheEnvironment) {
               ElementsAre("PATH=/bin", "HMEM_FAULT=hang"));
   EXPECT_THAT(StageCommand(Stage::kFull, {"/dev/vdb", true}, "").environment,
               ElementsAre("PATH=/bin"));
-}
-
-TEST(ParseFaults, TakesPairsAndLeavesRubbish) {
-  EXPECT_THAT(ParseFaults("record:abort,full:hang,,single:,:hog,rubbish"),
-              UnorderedElementsAre(Pair("record", "abort"), Pair("full", "hang")));
-  EXPECT_TRUE(ParseFaults("").empty());
-}
-
-TEST(CommandLineWord, TheLastOneWins) {
-  EXPECT_EQ(CommandLineWord("a hmem.fault=x:y b hmem.fault=full:hog\n", "hmem.fault"), "full:hog");
-  EXPECT_EQ(CommandLineWord("hmem.faults=x", "hmem.fault"), "");
 }
 
 }  // namespace

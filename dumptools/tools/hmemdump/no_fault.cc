@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/tools/hmemdump/fault.h"
+
+namespace hmem::dump {
+
+void ObeyFault() {}
+
+}  // namespace hmem::dump
