@@ -5,14 +5,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "hmem/base/fd.h"
 
@@ -20,8 +18,7 @@ namespace hmem::init {
 namespace {
 
 constexpr int kMaxNames = 1000;
-constexpr uint64_t kStatBlockBytes = 512;  // of st_blocks, whatever the file system's
-constexpr mode_t kDirectoryMode = 0700;    // dumps hold everybody's data
+constexpr mode_t kDirectoryMode = 0700;  // dumps hold everybody's data
 constexpr std::string_view kIncomplete = ".incomplete";
 constexpr std::string_view kAttemptPrefix = "dump.attempt";
 
@@ -89,43 +86,15 @@ Status CaptureDirectory::KeepAttempt(int attempt) const {
   return {};
 }
 
-Result<std::vector<std::string>> CaptureDirectory::Attempts() const {
+Status CaptureDirectory::RemoveAttempts() const {
   std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path_.c_str()), &::closedir);
   if (!dir) return FailErrno(path_, errno);
-  std::vector<std::string> names;
   while (const dirent* entry = ::readdir(dir.get())) {
     std::string_view name = entry->d_name;
-    if (name.starts_with(kAttemptPrefix) && name.ends_with(kIncomplete)) names.emplace_back(name);
-  }
-  return names;
-}
-
-Status CaptureDirectory::RemoveAttempts() const {
-  HMEM_ASSIGN(auto names, Attempts());
-  for (const std::string& name : names) {
+    if (!name.starts_with(kAttemptPrefix) || !name.ends_with(kIncomplete)) continue;
     if (::unlink(File(name).c_str()) != 0) return FailErrno(File(name), errno);
   }
   return {};
-}
-
-Result<bool> CaptureDirectory::RemoveAttemptsIfShort(uint64_t free_bytes) const {
-  HMEM_ASSIGN(auto names, Attempts());
-  uint64_t taken = 0;
-  for (const std::string& name : names) {
-    struct stat st;
-    if (::stat(File(name).c_str(), &st) == 0)
-      taken += static_cast<uint64_t>(st.st_blocks) * kStatBlockBytes;
-  }
-  if (taken <= free_bytes) return false;
-  HMEM_TRY(RemoveAttempts());
-  return true;
-}
-
-Result<uint64_t> CaptureDirectory::FreeBytes() const {
-  struct statvfs fs;
-  if (::statvfs(path_.c_str(), &fs) != 0) return FailErrno(path_, errno);
-  // hmem-init is root: what is kept for root is free for it.
-  return static_cast<uint64_t>(fs.f_bfree) * fs.f_frsize;
 }
 
 Status CaptureDirectory::WriteLog(std::string_view text) const {

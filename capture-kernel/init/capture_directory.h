@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The directory of one crash on a file-system target: first-failure.pb, dump.hmem, capture.log, and
-// what failed attempts left behind until a later one succeeded.
+// what failed attempts left behind until a later one had everything.
 #pragma once
 
 #include <ctime>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "hmem/base/result.h"
 
@@ -15,12 +14,16 @@ namespace hmem::init {
 constexpr std::string_view kRecordFile = "first-failure.pb";
 constexpr std::string_view kDumpFile = "dump.hmem";
 
+// Every call but name() and path() touches the target, and may block as long as its disk does.
 class CaptureDirectory {
  public:
   // Makes "<base>/hmem-20261122T105000Z", with "-1" and so on behind it when it is there already;
   // durable when it returns. `base` and what is above it are made too when they are missing. kIo;
   // kLimit after 1000 names.
   static Result<CaptureDirectory> Create(const std::string& base, std::time_t now);
+
+  // One that Create() has made, maybe in another process.
+  explicit CaptureDirectory(std::string path) : path_(std::move(path)) {}
 
   const std::string& path() const { return path_; }
   // "hmem-20261122T105000Z"
@@ -35,20 +38,12 @@ class CaptureDirectory {
   Status SyncRecord() const;
   // dump.hmem.incomplete becomes dump.attempt<N>.hmem.incomplete; nothing when there is none.
   Status KeepAttempt(int attempt) const;
-  // After a dump is durable: removes the kept attempts.
+  // After a dump with nothing missing is durable: removes the kept attempts.
   Status RemoveAttempts() const;
-  // Before the next attempt: removes the kept ones when they take more than is left free, because a
-  // full disk is why attempts fail. True when it did.
-  Result<bool> RemoveAttemptsIfShort(uint64_t free_bytes) const;
-  // kIo.
-  Result<uint64_t> FreeBytes() const;
   // Best effort.
   Status WriteLog(std::string_view text) const;
 
  private:
-  explicit CaptureDirectory(std::string path) : path_(std::move(path)) {}
-  Result<std::vector<std::string>> Attempts() const;
-
   std::string path_;
 };
 

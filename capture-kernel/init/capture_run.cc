@@ -22,10 +22,15 @@ namespace hmem::init {
 namespace {
 
 constexpr std::string_view kMountPoint = "/mnt";
-constexpr uint64_t kOverseerGraceSeconds = 90;
+// Behind the stages' own deadlines: what PID 1 itself needs, killed children that take their time.
+constexpr uint64_t kOverseerGraceSeconds = 60;
 constexpr uint64_t kMountDeadlineMs = 60'000;
 constexpr uint64_t kSyncDeadlineMs = 60'000;
-constexpr uint64_t kRecordSyncDeadlineMs = 15'000;
+constexpr uint64_t kTargetDeadlineMs = 15'000;  // small things: a directory, a rename, an fsync
+constexpr uint64_t kModuleDeadlineMs = 30'000;
+// A dump ends by itself so long before it would be killed, or a quarter of its time: it has END and
+// the next stage need not begin again.
+constexpr uint64_t kEndingSeconds = 10;
 constexpr uint64_t kMiB = 1 << 20;
 // Left for the kernel and page cache when a child is given the rest of memory.
 constexpr uint64_t kMemoryReserveBytes = 12 * kMiB;
@@ -73,10 +78,11 @@ plan::FinalAction CaptureRun::Run() {
   memory_bytes_ = *memory;
   uint64_t total_s = plan_.TotalDeadline(memory_bytes_);
   end_by_ms_ = UptimeMs() + total_s * 1000;
-  StartOverseer(total_s + kOverseerGraceSeconds);
+  StartOverseer(total_s + plan_.deadlines.log_s + kSyncDeadlineMs / 1000 + kOverseerGraceSeconds);
   bool target_ready = false;
   if (plan_read_) {
     LoadModules();
+    StartWatchdog();
     auto prepared = PrepareTarget();
     target_ready = prepared.has_value();
     if (!prepared)
@@ -123,11 +129,26 @@ void CaptureRun::ReadPlan() {
 
 void CaptureRun::LoadModules() {
   for (const std::string& module : plan_.modules) {
+    auto load = [&]() -> Result<std::string> {
+      HMEM_TRY(LoadModule(module));
+      return "";
+    };
     // A crc32c for another CPU says ENODEV; the target tells whether what is missing was needed.
-    if (auto loaded = LoadModule(module); !loaded) console_->Say(loaded.error().ToString());
-    Tick();
+    if (auto loaded = InChild(load, kModuleDeadlineMs); !loaded)
+      console_->Say(Within(module, std::move(loaded)).error().ToString());
   }
   timeline_.Mark("modules", "modules loaded", UptimeNs());
+}
+
+// Its driver may be one of the modules.
+void CaptureRun::StartWatchdog() {
+  if (!watchdog_->present()) watchdog_.emplace();
+  if (watchdog_->present()) console_->Say("watchdog: /dev/watchdog is fed");
+}
+
+Result<std::string> CaptureRun::InChild(const std::function<Result<std::string>()>& work,
+                                        uint64_t deadline_ms) {
+  return AskChild(work, deadline_ms, [this] { Tick(); });
 }
 
 Status CaptureRun::PrepareTarget() {
@@ -142,7 +163,12 @@ Status CaptureRun::PrepareTarget() {
   if (target.kind == plan::Target::Kind::kPath) {
     HMEM_TRY(MountTarget(device_node_));
     std::string base = std::string(kMountPoint) + (target.directory == "/" ? "" : target.directory);
-    HMEM_ASSIGN(directory_, CaptureDirectory::Create(base, std::time(nullptr)));
+    auto create = [&]() -> Result<std::string> {
+      HMEM_ASSIGN(CaptureDirectory made, CaptureDirectory::Create(base, std::time(nullptr)));
+      return made.path();
+    };
+    HMEM_ASSIGN(std::string path, InChild(create, kTargetDeadlineMs));
+    directory_.emplace(std::move(path));
     console_->Say(fmt::format("target ready: {} on {} ({})", NameOnTarget(""), device_node_,
                               target.file_system.type));
   } else {
@@ -151,21 +177,20 @@ Status CaptureRun::PrepareTarget() {
   return {};
 }
 
-// In a child: mount(2) on a dying disk may never come back, and PID 1 must.
+// Both file systems refuse to mount for writing without replaying the journal, and read-only there
+// is nothing to write: the ladder goes on without a target.
 Status CaptureRun::MountTarget(const std::string& device) {
   const std::string& type = plan_.target.file_system.type;
-  auto mount = [&] {
-    int status = ::mount(device.c_str(), std::string(kMountPoint).c_str(), type.c_str(),
-                         MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME, nullptr);
-    return status == 0 ? 0 : errno;
+  auto mount = [&]() -> Result<std::string> {
+    ObeyFault(faults_, "mount");
+    if (::mount(device.c_str(), std::string(kMountPoint).c_str(), type.c_str(),
+                MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME, nullptr) != 0) {
+      return Fail(ErrorCode::kIo, ::strerrordesc_np(errno));
+    }
+    return "";
   };
-  ChildResult result = RunFunction(mount, kMountDeadlineMs, [this] { Tick(); });
-  if (result.exited_with(0)) return {};
-  // Both refuse to mount for writing without replaying the journal, and read-only there is nothing
-  // to write: the ladder goes on without a target.
-  std::string what = fmt::format("mount {} as {}", device, type);
-  if (result.end == ChildResult::End::kExited) return FailErrno(what, result.code);
-  return Fail(ErrorCode::kIo, fmt::format("{}: {}", what, result.Describe()));
+  HMEM_TRY(Within(fmt::format("mount {} as {}", device, type), InChild(mount, kMountDeadlineMs)));
+  return {};
 }
 
 std::string CaptureRun::NameOnTarget(std::string_view file) const {
@@ -191,24 +216,37 @@ void CaptureRun::AnnounceRecord() {
   timeline_.Mark("record", "record durable", UptimeNs());
 }
 
+bool CaptureRun::HasOnTarget(std::string_view file) {
+  auto look = [&]() -> Result<std::string> {
+    bool there = file == kRecordFile ? directory_->HasRecord() : directory_->HasDump();
+    return there ? "yes" : "no";
+  };
+  auto answer = InChild(look, kTargetDeadlineMs);
+  if (answer) return *answer == "yes";
+  console_->Say(fmt::format("{}: {}", NameOnTarget(file), answer.error().ToString()));
+  return false;
+}
+
 // What a child that was killed left behind can be visible and still only in memory.
 bool CaptureRun::RecordDurable() {
-  if (record_durable_ || !directory_ || !directory_->HasRecord()) return record_durable_;
-  auto sync = [this] { return directory_->SyncRecord() ? 0 : 1; };
-  ChildResult synced = RunFunction(sync, kRecordSyncDeadlineMs, [this] { Tick(); });
-  if (synced.exited_with(0)) {
+  if (record_durable_ || !directory_ || !HasOnTarget(kRecordFile)) return record_durable_;
+  auto sync = [this]() -> Result<std::string> {
+    HMEM_TRY(directory_->SyncRecord());
+    return "";
+  };
+  if (auto synced = InChild(sync, kTargetDeadlineMs); synced) {
     AnnounceRecord();
   } else {
     console_->Say(fmt::format("{}: not known to be durable: sync: {}", NameOnTarget(kRecordFile),
-                              synced.Describe()));
+                              synced.error().ToString()));
   }
   return record_durable_;
 }
 
 // The identity file with the timeline so far, or the one of the initramfs.
 std::string CaptureRun::IdentityFile() const {
-  const std::string armed(plan::kIdentityConfPath);
-  const std::string path(plan::kRunIdentityConfPath);
+  std::string armed(plan::kIdentityConfPath);
+  std::string path(plan::kRunIdentityConfPath);
   auto text = ReadTextFile(armed, kMiB);
   if (!text) return armed;
   if (!text->ends_with('\n')) *text += '\n';
@@ -220,54 +258,65 @@ std::string CaptureRun::IdentityFile() const {
   return path;
 }
 
-void CaptureRun::MakeRoom() {
-  auto free_bytes = directory_->FreeBytes();
-  auto removed = free_bytes ? directory_->RemoveAttemptsIfShort(*free_bytes)
-                            : Result<bool>(std::unexpected(free_bytes.error()));
-  if (!removed) {
-    console_->Say(removed.error().ToString());
-  } else if (*removed) {
-    console_->Say("what earlier attempts left is removed: the next one needs the room");
-  }
+// Of a dump with everything the attempts before it are of no more use; behind one that has less, or
+// none, they may hold what it lacks.
+void CaptureRun::TidyAttempts(bool dump_is_whole) {
+  auto tidy = [&]() -> Result<std::string> {
+    HMEM_TRY(dump_is_whole ? directory_->RemoveAttempts() : directory_->KeepAttempt(attempts_));
+    return "";
+  };
+  if (!dump_is_whole) ++attempts_;
+  if (auto tidied = InChild(tidy, kTargetDeadlineMs); !tidied)
+    console_->Say(tidied.error().ToString());
 }
 
 StageOutcome CaptureRun::Run(Stage stage) {
   StageOutcome outcome;
-  bool dump_stage = stage == Stage::kFull || stage == Stage::kSingle || stage == Stage::kAddress;
+  const bool dump_stage =
+      stage == Stage::kFull || stage == Stage::kSingle || stage == Stage::kAddress;
+  const bool record_stage = stage == Stage::kRecord || stage == Stage::kRecordAgain;
   ChildLimits limits;
   limits.deadline_ms = StageDeadlineMs(stage);
   limits.data_bytes = ChildMemoryBytes();
-  if (dump_stage && directory_ && attempts_ > 0) MakeRoom();
   StageDestination destination;
   destination.device = !directory_;
-  const bool record_stage = stage == Stage::kRecord || stage == Stage::kRecordAgain;
   destination.path =
       directory_ ? directory_->File(record_stage ? kRecordFile : kDumpFile) : device_node_;
   destination.cpus = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
   destination.identity = IdentityFile();
+  uint64_t seconds = limits.deadline_ms / 1000;
+  destination.end_after_s = seconds - std::min(kEndingSeconds, seconds / 4);
   auto fault =
       faults_.find(stage == Stage::kRecordAgain ? StageName(Stage::kRecord) : StageName(stage));
   ChildCommand command =
       StageCommand(stage, destination, fault == faults_.end() ? "" : fault->second);
+  bool whole = false;
   if (limits.deadline_ms == 0) {
     outcome.reason = "no time left";
   } else {
     ChildResult result = RunChild(command, limits, [this] { Tick(); });
-    outcome.done = result.exited_with(kExitComplete) || result.exited_with(kExitLosses);
+    whole = result.exited_with(kExitComplete);
+    outcome.done = whole || result.exited_with(kExitLosses);
     outcome.reason = result.Describe();
     outcome.target_lost =
         !directory_ && stage != Stage::kLog && result.end == ChildResult::End::kStuck;
-    // Exit 0 is not proof enough.
-    if (dump_stage && outcome.done && directory_ && !directory_->HasDump()) {
-      outcome.done = false;
-      outcome.reason += fmt::format(", but no {}", kDumpFile);
-    }
   }
-  if (record_stage) {
-    if (outcome.done && (!directory_ || directory_->HasRecord())) AnnounceRecord();
-  } else if (dump_stage && outcome.done) {
+  if (directory_ && dump_stage) {
+    // Neither is an exit status proof, nor its lack: the child may have failed behind the rename.
+    bool there = HasOnTarget(kDumpFile);
+    if (outcome.done && !there) outcome.reason += fmt::format(", but no {}", kDumpFile);
+    if (!outcome.done && there) {
+      console_->Say(
+          fmt::format("stage {}: {}, with the dump made", StageName(stage), outcome.reason));
+    }
+    outcome.done = there;
+    TidyAttempts(whole && there);
+  }
+  if (outcome.done && (record_stage || dump_stage)) {
     // On a device the record is inside the dump.
-    if (!directory_ || directory_->HasRecord()) AnnounceRecord();
+    if (!directory_ || HasOnTarget(kRecordFile)) AnnounceRecord();
+  }
+  if (outcome.done && dump_stage) {
     console_->Say(fmt::format("dump durable: {}", NameOnTarget(kDumpFile)));
     timeline_.Mark("dump", "dump durable", UptimeNs());
   }
@@ -278,26 +327,21 @@ StageOutcome CaptureRun::Run(Stage stage) {
         "{}: the child that does not end may still write there; nothing else does", device_node_));
   }
   if (record_stage && !outcome.done) (void)RecordDurable();
-  if (directory_ && dump_stage) {
-    Status tidied =
-        outcome.done ? directory_->RemoveAttempts() : directory_->KeepAttempt(++attempts_);
-    if (!tidied) console_->Say(tidied.error().ToString());
-  }
   return outcome;
 }
 
 void CaptureRun::Finish() {
-  auto feed = [this] { Tick(); };
   timeline_.Mark("end", "end", UptimeNs());
   console_->Say(timeline_.Text());
-  auto close = [this] {
+  auto close = [this]() -> Result<std::string> {
+    ObeyFault(faults_, "sync");
     if (directory_) (void)directory_->WriteLog(console_->log());
     ::sync();
     if (directory_) (void)::umount2(std::string(kMountPoint).c_str(), 0);
-    return 0;
+    return "";
   };
-  ChildResult closed = RunFunction(close, kSyncDeadlineMs, feed);
-  if (!closed.exited_with(0)) console_->Say(fmt::format("sync and unmount: {}", closed.Describe()));
+  if (auto closed = InChild(close, kSyncDeadlineMs); !closed)
+    console_->Say(fmt::format("sync and unmount failed: {}", closed.error().ToString()));
   if (plan_.final_action == plan::FinalAction::kHalt && watchdog_) watchdog_->Disarm();
 }
 

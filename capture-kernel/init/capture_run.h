@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,10 @@ class CaptureRun : private StageRunner {
   void LoadModules();
   Status PrepareTarget();
   Status MountTarget(const std::string& device);
+  void StartWatchdog();
+  // Work that may block in the kernel; kIo when it does not come back in time.
+  Result<std::string> InChild(const std::function<Result<std::string>()>& work,
+                              uint64_t deadline_ms);
   void Finish();
   void Tick();
 
@@ -40,7 +45,9 @@ class CaptureRun : private StageRunner {
   uint64_t StageDeadlineMs(Stage stage) const;
   void AnnounceRecord();
   std::string IdentityFile() const;
-  void MakeRoom();
+  // By its final name; false also when the target does not answer.
+  bool HasOnTarget(std::string_view file);
+  void TidyAttempts(bool dump_is_whole);
   // How the running system will call a file of this crash.
   std::string NameOnTarget(std::string_view file) const;
 

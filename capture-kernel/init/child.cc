@@ -24,6 +24,9 @@ constexpr uint64_t kTickMs = 1000;
 // How long a killed child may take to go away.
 constexpr uint64_t kKillGraceMs = 5000;
 constexpr int kExitNotStarted = 127;
+constexpr int kExitAnswered = 0;
+constexpr int kExitError = 1;
+constexpr size_t kMaxAnswerBytes = 4000;
 
 void ReapOrphans() {
   while (::waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -166,20 +169,33 @@ ChildResult RunChild(const ChildCommand& command, const ChildLimits& limits,
   return result;
 }
 
-ChildResult RunFunction(const std::function<int()>& function, uint64_t deadline_ms,
-                        const std::function<void()>& tick) {
+Result<std::string> AskChild(const std::function<Result<std::string>()>& function,
+                             uint64_t deadline_ms, const std::function<void()>& tick) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return FailErrno("pipe", errno);
+  UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
   uint64_t started_ms = UptimeMs();
   pid_t pid = ::fork();
-  if (pid < 0) {
-    ChildResult not_started;
-    not_started.code = errno;
-    return not_started;
-  }
+  if (pid < 0) return FailErrno("fork", errno);
   if (pid == 0) {
     LowerMyself({});
-    ::_exit(function());
+    Result<std::string> answer = function();
+    std::string text = answer ? *answer : answer.error().ToString();
+    // Fits into an empty pipe: the write does not wait for a reader.
+    (void)!::write(writer.get(), text.data(), std::min(text.size(), kMaxAnswerBytes));
+    ::_exit(answer ? kExitAnswered : kExitError);
   }
-  return Supervise(pid, started_ms, deadline_ms, tick);
+  writer.Reset();
+  ChildResult result = Supervise(pid, started_ms, deadline_ms, tick);
+  // A child that does not end holds the other end open: its pipe is not read.
+  bool answered = result.exited_with(kExitAnswered);
+  if (!answered && !result.exited_with(kExitError)) return Fail(ErrorCode::kIo, result.Describe());
+  std::string text(kMaxAnswerBytes, '\0');
+  ssize_t got = ::read(reader.get(), text.data(), text.size());
+  text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  if (!answered) return Fail(ErrorCode::kIo, text);
+  return text;
 }
 
 }  // namespace hmem::init

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "hmem/base/result.h"
+
 namespace hmem::init {
 
 struct ChildCommand {
@@ -43,9 +45,10 @@ struct ChildResult {
 ChildResult RunChild(const ChildCommand& command, const ChildLimits& limits,
                      const std::function<void()>& tick);
 
-// The same for a function that may block in the kernel (mount, sync); its return value is the exit
-// status.
-ChildResult RunFunction(const std::function<int()>& function, uint64_t deadline_ms,
-                        const std::function<void()>& tick);
+// Calls a function in a child, because what it does may block in the kernel for ever (mount, sync,
+// a read from a dying disk). Its answer comes back, cut after 4000 bytes. kIo: the function's own
+// error as text, or how the child ended.
+Result<std::string> AskChild(const std::function<Result<std::string>()>& function,
+                             uint64_t deadline_ms, const std::function<void()>& tick);
 
 }  // namespace hmem::init

@@ -22,13 +22,20 @@ void WriteFile(const char* path, std::string_view text) {
   ::close(fd);
 }
 
+// Never waits: a console that was stopped takes nothing, and the reset must come all the same.
+void SayAtOnce(std::string_view text) {
+  int fd = ::open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return;
+  (void)!::write(fd, text.data(), text.size());
+  ::close(fd);
+}
+
 int RebootNow() { return ::reboot(RB_AUTOBOOT); }
 
 // Only what is safe in a signal handler. No sync(2): it can wait for a dead disk for ever, and what
 // counts was fsynced when it was announced.
 void OnFatalSignal(int) {
-  constexpr std::string_view kText = "\nhmem: hmem-init crashed\n\nhmem: rebooting\n";
-  (void)!::write(STDERR_FILENO, kText.data(), kText.size());
+  SayAtOnce("\nhmem: hmem-init crashed\n\nhmem: rebooting\n");
   ForceReboot(&RebootNow, kCrashGraceSeconds, kSysrqTrigger);
   ::_exit(1);
 }
@@ -65,8 +72,7 @@ void StartOverseer(uint64_t seconds) {
   if (pid != 0) return;
   WriteFile("/proc/self/oom_score_adj", "-1000");
   for (uint64_t left = seconds; left > 0;) left = ::sleep(static_cast<unsigned>(left));
-  constexpr std::string_view kText = "\nhmem: out of time, resetting the machine\n";
-  (void)!::write(STDERR_FILENO, kText.data(), kText.size());
+  SayAtOnce("\nhmem: out of time, resetting the machine\n");
   WriteFile(kSysrqTrigger, "b");
   ::_exit(1);
 }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "capture-kernel/init/fault.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
+#include <vector>
 
 #include "hmem/base/fd.h"
 
@@ -35,6 +39,18 @@ Faults ParseFaults(std::string_view command_line) {
                             std::string(pair.substr(colon + 1)));
   }
   return faults;
+}
+
+void ObeyFault(const Faults& faults, std::string_view child) {
+  auto fault = faults.find(child);
+  if (fault == faults.end()) return;
+  if (fault->second == "abort") std::abort();
+  while (fault->second == "hang") ::pause();
+  if (fault->second == "hog") {
+    // Touched, so that it is taken for real.
+    std::vector<std::vector<char>> hoard;
+    for (;;) hoard.emplace_back(1 << 20, 'x');
+  }
 }
 
 Faults FaultsToInject() {

@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
   if (::getpid() != 1) return AnswerUser(argc, argv);
   EnsureStandardStreams();
   hmem::init::RebootOnFatalSignals();
-  hmem::init::Console console(STDERR_FILENO);
+  hmem::init::Console console = hmem::init::Console::Open();
   hmem::init::CaptureRun run(&console);
   hmem::plan::FinalAction action = run.Run();
   // The word the end-to-end tests and people wait for, whatever the action.

@@ -5,4 +5,6 @@ namespace hmem::init {
 
 Faults FaultsToInject() { return {}; }
 
+void ObeyFault(const Faults&, std::string_view) {}
+
 }  // namespace hmem::init

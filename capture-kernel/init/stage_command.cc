@@ -18,6 +18,7 @@ ChildCommand StageCommand(Stage stage, const StageDestination& destination,
   auto add = [&](std::initializer_list<std::string_view> words) {
     command.argv.insert(command.argv.end(), words.begin(), words.end());
   };
+  const bool dumps = stage == Stage::kFull || stage == Stage::kSingle || stage == Stage::kAddress;
   add({plan::kHmemdumpPath});
   switch (stage) {
     case Stage::kRecord:
@@ -39,6 +40,8 @@ ChildCommand StageCommand(Stage stage, const StageDestination& destination,
   }
   if (stage != Stage::kLog) {
     if (destination.device) add({"--overwrite-device"});
+    if (dumps && destination.end_after_s != 0)
+      add({"--deadline", fmt::format("{}", destination.end_after_s)});
     // Its progress would get into the lines of others on the console.
     add({"--progress", "none", "--identity", destination.identity, kSource, destination.path});
   }

@@ -2,6 +2,7 @@
 // How hmemdump is called at each stage of the ladder.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,8 @@ struct StageDestination {
   bool device = false;  // a raw block device, whose content may go
   unsigned cpus = 1;    // that the capture kernel has; the full dump uses them all
   std::string identity{plan::kIdentityConfPath};
+  // A dump that has not got further by then ends by itself, with what it has; 0: no limit.
+  uint64_t end_after_s = 0;
 };
 
 // `fault` is what hmemdump is to do to itself (tests); empty: nothing.

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "capture-kernel/init/child.h"
 #include "capture-kernel/init/clock.h"
 #include "capture-kernel/plan/hardware_path.h"
 #include "capture-kernel/plan/key_value_text.h"
@@ -23,6 +24,8 @@ namespace {
 
 constexpr size_t kMaxDevices = 4096;
 constexpr uint64_t kLookAgainMs = 1000;
+constexpr uint64_t kSettleMs = 5000;
+constexpr uint64_t kProbeDeadlineMs = 5000;
 constexpr uint32_t kKernelUevents = 1;
 
 Result<uint64_t> ReadNumber(const std::string& path) {
@@ -115,15 +118,18 @@ std::vector<BlockDevice> ListBlockDevices(const std::string& sysfs) {
 }
 
 Result<FoundTarget> FindTarget(const plan::Target& target, const std::vector<BlockDevice>& devices,
-                               const FileSystemProbe& probe) {
+                               const FileSystemProbe& probe, Where where) {
   if (target.kind == plan::Target::Kind::kDevice) return FindDevice(target, devices);
+  for (const BlockDevice& device : devices) {
+    if (!AtArmedPlace(target, device)) continue;
+    auto held = probe(device);
+    if (held && *held == target.file_system) return FoundTarget{device, false};
+  }
   std::vector<const BlockDevice*> same;
   for (const BlockDevice& device : devices) {
+    if (where == Where::kArmedPlace || AtArmedPlace(target, device)) continue;
     auto held = probe(device);
     if (held && *held == target.file_system) same.push_back(&device);
-  }
-  for (const BlockDevice* device : same) {
-    if (AtArmedPlace(target, *device)) return FoundTarget{*device, false};
   }
   if (same.empty())
     return Fail(ErrorCode::kNotFound, fmt::format("no disk holds {}", WantedText(target)));
@@ -134,15 +140,37 @@ Result<FoundTarget> FindTarget(const plan::Target& target, const std::vector<Blo
   return FoundTarget{*same.front(), true};
 }
 
+Result<plan::FileSystemId> GuardedProbe::operator()(const BlockDevice& device) {
+  if (silent_.contains(device.name))
+    return Fail(ErrorCode::kIo, fmt::format("{}: did not answer", device.name));
+  auto ask = [&]() -> Result<std::string> {
+    HMEM_ASSIGN(plan::FileSystemId held, probe_(device));
+    return held.type + " " + held.uuid;
+  };
+  uint64_t start_ms = UptimeMs();
+  Result<std::string> answer = AskChild(ask, deadline_ms_, tick_);
+  if (!answer) {
+    if (UptimeMs() - start_ms >= deadline_ms_) silent_.insert(device.name);
+    return std::unexpected(Within(device.name, std::move(answer)).error());
+  }
+  size_t blank = answer->find(' ');
+  if (blank == std::string::npos)
+    return Fail(ErrorCode::kIo, fmt::format("{}: no answer", device.name));
+  return plan::FileSystemId{answer->substr(0, blank), answer->substr(blank + 1)};
+}
+
 Result<FoundTarget> WaitForTarget(const plan::Target& target, uint64_t deadline_ms,
                                   const std::function<void()>& tick) {
   // Opened before the first look, so that nothing comes unseen in between.
   UniqueFd uevents = OpenUevents();
-  auto probe = [](const BlockDevice& device) {
-    return plan::IdentifyFileSystemOn("/dev/" + device.name);
-  };
+  GuardedProbe probe(
+      [](const BlockDevice& device) { return plan::IdentifyFileSystemOn("/dev/" + device.name); },
+      kProbeDeadlineMs, tick);
+  uint64_t start_ms = UptimeMs();
   for (;;) {
-    auto found = FindTarget(target, ListBlockDevices("/sys"), probe);
+    bool settled = UptimeMs() - start_ms >= kSettleMs;
+    auto found = FindTarget(target, ListBlockDevices("/sys"), std::ref(probe),
+                            settled ? Where::kAnywhere : Where::kArmedPlace);
     if (found) return found;
     tick();
     uint64_t now = UptimeMs();

@@ -83,21 +83,6 @@ TEST_F(CaptureDirectoryTest, KeepsAttemptsUntilADumpIsThere) {
   EXPECT_TRUE(fs::exists(directory.File("dump.hmem")));
 }
 
-TEST_F(CaptureDirectoryTest, AttemptsGoWhenTheNextOneNeedsTheirRoom) {
-  CaptureDirectory directory = Create();
-  std::ofstream(directory.File("dump.hmem.incomplete")) << std::string(1 << 20, 'x');
-  ASSERT_TRUE(directory.KeepAttempt(1));
-  std::string kept = directory.File("dump.attempt1.hmem.incomplete");
-  UniqueFd fd = OpenFile(kept, O_RDONLY).value();
-  ASSERT_EQ(::fsync(fd.get()), 0);  // blocks are counted when they are given
-  EXPECT_FALSE(directory.RemoveAttemptsIfShort(2 << 20).value());
-  EXPECT_TRUE(fs::exists(kept));
-  EXPECT_TRUE(directory.RemoveAttemptsIfShort(1 << 19).value());
-  EXPECT_FALSE(fs::exists(kept));
-}
-
-TEST_F(CaptureDirectoryTest, KnowsHowMuchIsFree) { EXPECT_GT(Create().FreeBytes().value(), 0u); }
-
 TEST_F(CaptureDirectoryTest, SyncsARecordAndItsName) {
   CaptureDirectory directory = Create();
   EXPECT_EQ(directory.SyncRecord().error().errno_value(), ENOENT);

@@ -101,16 +101,40 @@ TEST(Child, TicksWhileItRuns) {
   EXPECT_GE(ticks, 2);
 }
 
-TEST(Function, ItsValueIsTheExitStatus) {
-  EXPECT_TRUE(RunFunction([] { return 5; }, 10'000, [] {}).exited_with(5));
+Result<std::string> Forever() {
+  for (;;) ::pause();
 }
 
-TEST(Function, IsKilledAtTheDeadline) {
-  auto forever = [] {
-    for (;;) ::pause();
-    return 0;
-  };
-  EXPECT_EQ(RunFunction(forever, 200, [] {}).end, End::kDeadline);
+TEST(AskChild, ItsAnswerComesBack) {
+  EXPECT_EQ(AskChild([] { return Result<std::string>("ext4 1234"); }, 10'000, [] {}).value(),
+            "ext4 1234");
+}
+
+TEST(AskChild, ItsErrorComesBack) {
+  auto answer = AskChild([]() -> Result<std::string> { return FailErrno("/mnt/crash", EROFS); },
+                         10'000, [] {});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code(), ErrorCode::kIo);
+  EXPECT_EQ(answer.error().ToString(), "/mnt/crash: Read-only file system");
+}
+
+TEST(AskChild, ALongAnswerIsCutAndDoesNotBlock) {
+  auto answer =
+      AskChild([] { return Result<std::string>(std::string(1 << 20, 'x')); }, 10'000, [] {});
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->size(), 4000u);
+}
+
+TEST(AskChild, OneThatNeverAnswersIsKilledAtTheDeadline) {
+  auto answer = AskChild(&Forever, 200, [] {});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().ToString(), "killed by signal 9 (deadline 1 s)");
+}
+
+TEST(AskChild, OneThatDiesIsNamed) {
+  auto answer = AskChild([]() -> Result<std::string> { std::abort(); }, 10'000, [] {});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().ToString(), "killed by signal 6 (Aborted)");
 }
 
 TEST(ChildResult, SaysWhenAChildCannotBeKilled) {

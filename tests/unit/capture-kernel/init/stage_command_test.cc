@@ -42,6 +42,15 @@ TEST(StageCommand, OnlyTheFullDumpUsesSeveralCpus) {
   EXPECT_THAT(StageCommand(Stage::kSingle, destination, "").argv, Not(Contains("4")));
 }
 
+TEST(StageCommand, ADumpEndsBeforeItIsKilledAndARecordHasNothingToEnd) {
+  StageDestination destination{.path = "/mnt/x/dump.hmem", .device = false, .end_after_s = 50};
+  for (Stage stage : {Stage::kFull, Stage::kSingle, Stage::kAddress})
+    EXPECT_THAT(Line(stage, destination), testing::HasSubstr(" --deadline 50 "))
+        << StageName(stage);
+  for (Stage stage : {Stage::kRecord, Stage::kLog})
+    EXPECT_THAT(Line(stage, destination), Not(testing::HasSubstr("--deadline")));
+}
+
 TEST(StageCommand, ADeviceMayBeOverwritten) {
   EXPECT_EQ(Line(Stage::kFull, {"/dev/vdb", true}),
             "/bin/hmemdump --overwrite-device --progress none --identity /etc/hmem/identity.conf "

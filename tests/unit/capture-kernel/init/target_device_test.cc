@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <map>
 
@@ -43,7 +44,7 @@ Target DeviceTarget() {
 }
 
 // A probe that finds `held[name]`.
-FileSystemProbe Probe(std::map<std::string, FileSystemId> held) {
+FileSystemProbe Probe(const std::map<std::string, FileSystemId>& held) {
   return [held](const BlockDevice& device) -> Result<FileSystemId> {
     auto it = held.find(device.name);
     if (it == held.end()) return Fail(ErrorCode::kNotFound, "nothing");
@@ -53,7 +54,7 @@ FileSystemProbe Probe(std::map<std::string, FileSystemId> held) {
 
 TEST(FindTarget, KnowsAFileSystemByItsUuid) {
   auto found = FindTarget(PathTarget(), {Device("vda1", kArmed), Device("vdb1", kElsewhere)},
-                          Probe({{"vda1", kOurs}, {"vdb1", kOther}}));
+                          Probe({{"vda1", kOurs}, {"vdb1", kOther}}), Where::kAnywhere);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->device.name, "vda1");
   EXPECT_FALSE(found->moved);
@@ -61,7 +62,7 @@ TEST(FindTarget, KnowsAFileSystemByItsUuid) {
 
 TEST(FindTarget, FollowsAFileSystemThatMovedAndSaysSo) {
   auto found = FindTarget(PathTarget(), {Device("vda1", kArmed), Device("vdb1", kElsewhere)},
-                          Probe({{"vda1", kOther}, {"vdb1", kOurs}}));
+                          Probe({{"vda1", kOther}, {"vdb1", kOurs}}), Where::kAnywhere);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->device.name, "vdb1");
   EXPECT_TRUE(found->moved);
@@ -69,45 +70,89 @@ TEST(FindTarget, FollowsAFileSystemThatMovedAndSaysSo) {
 
 TEST(FindTarget, OfTwoClonesTheOneAtTheArmedPlaceIsMeant) {
   auto found = FindTarget(PathTarget(), {Device("sda1", kElsewhere), Device("vda1", kArmed)},
-                          Probe({{"sda1", kOurs}, {"vda1", kOurs}}));
+                          Probe({{"sda1", kOurs}, {"vda1", kOurs}}), Where::kAnywhere);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->device.name, "vda1");
 }
 
+TEST(FindTarget, AsksNoOtherDiskWhenTheOneAtTheArmedPlaceFits) {
+  std::vector<std::string> asked;
+  auto probe = [&](const BlockDevice& device) -> Result<FileSystemId> {
+    asked.push_back(device.name);
+    return kOurs;
+  };
+  ASSERT_TRUE(FindTarget(PathTarget(), {Device("sda1", kElsewhere), Device("vda1", kArmed)}, probe,
+                         Where::kAnywhere));
+  EXPECT_THAT(asked, testing::ElementsAre("vda1"));
+}
+
+TEST(FindTarget, ACloneThatCameFirstIsNotTakenAtTheArmedPlaceOnly) {
+  std::vector<BlockDevice> clone = {Device("sda1", kElsewhere)};
+  auto probe = Probe({{"sda1", kOurs}});
+  EXPECT_EQ(FindTarget(PathTarget(), clone, probe, Where::kArmedPlace).error().code(),
+            ErrorCode::kNotFound);
+  EXPECT_TRUE(FindTarget(PathTarget(), clone, probe, Where::kAnywhere));
+}
+
+TEST(GuardedProbe, TellsWhatTheDeviceHolds) {
+  GuardedProbe probe(Probe({{"vda1", kOurs}}), 10'000, [] {});
+  EXPECT_EQ(probe(Device("vda1", kArmed)).value(), kOurs);
+  EXPECT_FALSE(probe(Device("vdb1", kArmed)));
+}
+
+TEST(GuardedProbe, ADiskThatDoesNotAnswerIsGivenUpAndNotAskedAgain) {
+  auto dead = [](const BlockDevice&) -> Result<FileSystemId> {
+    for (;;) ::pause();
+  };
+  int ticks = 0;
+  GuardedProbe probe(dead, 1500, [&] { ++ticks; });
+  EXPECT_THAT(probe(Device("sda1", kArmed)).error().ToString(), HasSubstr("sda1: killed"));
+  EXPECT_GE(ticks, 1);
+  ticks = 0;
+  EXPECT_THAT(probe(Device("sda1", kArmed)).error().ToString(), HasSubstr("did not answer"));
+  EXPECT_EQ(ticks, 0);
+}
+
 TEST(FindTarget, RefusesTwoClonesAtOtherPlaces) {
   auto found = FindTarget(PathTarget(), {Device("sda1", kElsewhere), Device("sdb1", kElsewhere)},
-                          Probe({{"sda1", kOurs}, {"sdb1", kOurs}}));
+                          Probe({{"sda1", kOurs}, {"sdb1", kOurs}}), Where::kAnywhere);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code(), ErrorCode::kInvalidArgument);
   EXPECT_THAT(found.error().ToString(), HasSubstr("sda1 and sdb1"));
 }
 
 TEST(FindTarget, IsNotFoundBeforeTheDiskComes) {
-  auto found = FindTarget(PathTarget(), {}, Probe({}));
+  auto found = FindTarget(PathTarget(), {}, Probe({}), Where::kAnywhere);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code(), ErrorCode::kNotFound);
   EXPECT_THAT(found.error().ToString(), HasSubstr(kOurs.uuid));
 }
 
 TEST(FindTarget, KnowsARawDeviceByPlacePartitionAndSize) {
-  EXPECT_EQ(
-      FindTarget(DeviceTarget(), {Device("vdb", kArmed, 0), Device("vdb1", kArmed)}, Probe({}))
-          ->device.name,
-      "vdb1");
+  EXPECT_EQ(FindTarget(DeviceTarget(), {Device("vdb", kArmed, 0), Device("vdb1", kArmed)},
+                       Probe({}), Where::kAnywhere)
+                ->device.name,
+            "vdb1");
 }
 
 TEST(FindTarget, NeverTakesARawDeviceAtAnotherPlace) {
-  EXPECT_EQ(FindTarget(DeviceTarget(), {Device("vdb1", kElsewhere)}, Probe({})).error().code(),
+  EXPECT_EQ(FindTarget(DeviceTarget(), {Device("vdb1", kElsewhere)}, Probe({}), Where::kAnywhere)
+                .error()
+                .code(),
             ErrorCode::kNotFound);
 }
 
 TEST(FindTarget, NeverTakesARawDeviceOfAnotherSize) {
-  EXPECT_EQ(FindTarget(DeviceTarget(), {Device("vdb1", kArmed, 1, 2000)}, Probe({})).error().code(),
-            ErrorCode::kNotFound);
+  EXPECT_EQ(
+      FindTarget(DeviceTarget(), {Device("vdb1", kArmed, 1, 2000)}, Probe({}), Where::kAnywhere)
+          .error()
+          .code(),
+      ErrorCode::kNotFound);
 }
 
 TEST(FindTarget, RefusesTwoRawDevicesThatFit) {
-  EXPECT_EQ(FindTarget(DeviceTarget(), {Device("sda1", kArmed), Device("sdb1", kArmed)}, Probe({}))
+  EXPECT_EQ(FindTarget(DeviceTarget(), {Device("sda1", kArmed), Device("sdb1", kArmed)}, Probe({}),
+                       Where::kAnywhere)
                 .error()
                 .code(),
             ErrorCode::kInvalidArgument);
