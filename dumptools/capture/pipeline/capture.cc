@@ -109,6 +109,7 @@ class Run {
   std::vector<std::unique_ptr<PageBatch>> batches_;
   std::optional<PackPool> pool_;  // last: its workers are gone before the batches are
   CaptureOutcome outcome_;
+  steady_clock::time_point flushed_ = steady_clock::now();
 };
 
 Status Run::Finish(PageBatch& batch) {
@@ -117,7 +118,12 @@ Status Run::Finish(PageBatch& batch) {
   } else {
     HMEM_TRY(batch.Pack(*options_.codec, options_.level));
   }
-  if (Status written = WriteBatch(batch, writer_); !written) {
+  Status written = WriteBatch(batch, writer_);
+  if (written && steady_clock::now() - flushed_ >= options_.flush_every) {
+    written = writer_.Flush();
+    flushed_ = steady_clock::now();
+  }
+  if (!written) {
     outcome_.reason = ReasonOf(written.error());
     if (outcome_.reason == v1::DumpEnd::REASON_WRITE_ERROR) outcome_.write_error = written.error();
     return {};

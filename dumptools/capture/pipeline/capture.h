@@ -26,6 +26,8 @@ struct CaptureOptions {
   unsigned jobs = 1;
   bool keep_zero = false;
   std::optional<std::chrono::steady_clock::time_point> deadline;
+  // What was written is made durable so often, in whole chunks: a power cut loses no more.
+  std::chrono::steady_clock::duration flush_every = std::chrono::steady_clock::duration::max();
   // Set from elsewhere (a signal): end the stream now, cleanly, as at a deadline.
   const std::atomic<bool>* stop = nullptr;
   // Called now and then with what was written so far.

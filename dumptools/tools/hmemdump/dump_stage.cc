@@ -30,6 +30,9 @@ using v1::DumpEnd;
 
 namespace {
 
+// A flush costs a disk some milliseconds, and a power cut then costs a second of the dump.
+constexpr std::chrono::seconds kFlushEvery{1};
+
 std::span<const std::byte> AsBytes(const std::string& text) {
   return std::as_bytes(std::span(text));
 }
@@ -71,8 +74,10 @@ Status WriteFirstChunk(const source::MemorySource& source, const CaptureOptions&
 }
 
 Result<CaptureOptions> MakeCaptureOptions(const Options& options) {
-  CaptureOptions capture{
-      .level = options.level, .jobs = options.jobs, .keep_zero = options.keep_zero};
+  CaptureOptions capture{.level = options.level,
+                         .jobs = options.jobs,
+                         .keep_zero = options.keep_zero,
+                         .flush_every = kFlushEvery};
   HMEM_ASSIGN(capture.codec, codec::FindCodec(options.codec));
   return capture;
 }

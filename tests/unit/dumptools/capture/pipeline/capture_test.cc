@@ -8,6 +8,7 @@
 #include "tests/fakes/fake_sink.h"
 #include "tests/fakes/fake_source.h"
 #include "tests/makers/hmem_maker.h"
+#include "tests/makers/temp_file.h"
 
 namespace hmem::capture {
 namespace {
@@ -36,6 +37,30 @@ TEST(Capture, CountsEveryPageOnce) {
   EXPECT_EQ(outcome->counts.all(), outcome->ram_pages);
   EXPECT_EQ(outcome->ram_pages, 0x200u + 0x180u);
   EXPECT_TRUE(findings.HasLosses());
+}
+
+TEST(Capture, MakesDurableWhatItHasAndEveryPieceOpens) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  fakes::FakeSink sink;
+  HmemWriter writer(sink, {});
+  CaptureOptions options{.codec = *codec::FindCodec("lz4"),
+                         .flush_every = std::chrono::steady_clock::duration::zero()};
+  Findings findings;
+  ASSERT_TRUE(writer.AppendHeader(MakeDumpHeader(machine, options)));
+  auto outcome = CapturePages(machine, writer, options, findings);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_COMPLETE);
+  ASSERT_GT(sink.synced.size(), 4u);  // two would be those of the end
+  for (uint64_t length : sink.synced) {
+    makers::TempFile file(std::span(sink.bytes).first(length));
+    auto dump = source::Open(file.path());
+    ASSERT_TRUE(dump) << dump.error().ToString();
+    Findings told;
+    ASSERT_TRUE((*dump)->Verify(told));
+    EXPECT_EQ((*dump)->complete(), length == sink.bytes.size());
+    EXPECT_EQ(told.HasLosses(), length != sink.bytes.size());
+  }
 }
 
 TEST(Capture, KeepsZeroPagesWhenAsked) {
