@@ -214,6 +214,7 @@ void CaptureRun::AnnounceRecord() {
   record_durable_ = true;
   console_->Say(fmt::format("record durable: {}", NameOnTarget(kRecordFile)));
   timeline_.Mark("record", "record durable", UptimeNs());
+  ObeyFault(faults_, "record-said");
 }
 
 bool CaptureRun::HasOnTarget(std::string_view file) {
@@ -286,8 +287,7 @@ StageOutcome CaptureRun::Run(Stage stage) {
   destination.identity = IdentityFile();
   uint64_t seconds = limits.deadline_ms / 1000;
   destination.end_after_s = seconds - std::min(kEndingSeconds, seconds / 4);
-  auto fault =
-      faults_.find(stage == Stage::kRecordAgain ? StageName(Stage::kRecord) : StageName(stage));
+  auto fault = faults_.find(StageName(stage));
   ChildCommand command =
       StageCommand(stage, destination, fault == faults_.end() ? "" : fault->second);
   bool whole = false;
@@ -319,6 +319,7 @@ StageOutcome CaptureRun::Run(Stage stage) {
   if (outcome.done && dump_stage) {
     console_->Say(fmt::format("dump durable: {}", NameOnTarget(kDumpFile)));
     timeline_.Mark("dump", "dump durable", UptimeNs());
+    ObeyFault(faults_, "dump-said");
   }
   if (!outcome.done)
     console_->Say(fmt::format("stage {} failed: {}", StageName(stage), outcome.reason));

@@ -13,6 +13,7 @@ namespace hmem::init {
 namespace {
 
 constexpr std::string_view kWord = "hmem.fault=";
+constexpr unsigned kPauseSeconds = 3;
 constexpr size_t kMaxCommandLineBytes = 64 * 1024;
 
 // Takes the text up to the first of `separators` off the front of `rest`.
@@ -41,10 +42,11 @@ Faults ParseFaults(std::string_view command_line) {
   return faults;
 }
 
-void ObeyFault(const Faults& faults, std::string_view child) {
-  auto fault = faults.find(child);
+void ObeyFault(const Faults& faults, std::string_view place) {
+  auto fault = faults.find(place);
   if (fault == faults.end()) return;
   if (fault->second == "abort") std::abort();
+  if (fault->second == "pause") ::sleep(kPauseSeconds);
   while (fault->second == "hang") ::pause();
   if (fault->second == "hog") {
     // Touched, so that it is taken for real.

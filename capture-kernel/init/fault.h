@@ -10,14 +10,15 @@
 
 namespace hmem::init {
 
-// Child -> "abort", "hang" or "hog". A child is a stage (ladder.h) or "mount" or "sync".
+// Place -> "abort", "hang", "hog" or "pause" (three seconds). A place is a child, which is a stage
+// (ladder.h), "mount" or "sync"; or process 1 behind a line: "record-said", "dump-said".
 using Faults = std::map<std::string, std::string, std::less<>>;
 
 // Of the kernel command line of this boot. Always empty in what is installed.
 Faults FaultsToInject();
 
-// In a child: does what is asked for it, or returns. Always returns in what is installed.
-void ObeyFault(const Faults& faults, std::string_view child);
+// Does what is asked for this place, or returns. Always returns at once in what is installed.
+void ObeyFault(const Faults& faults, std::string_view place);
 
 // The last word hmem.fault=STAGE:MODE,... of a kernel command line: "a hmem.fault=record:abort" ->
 // {record: abort}. What is not STAGE:MODE is left out. In fault.cc only.

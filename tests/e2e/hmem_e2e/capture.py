@@ -37,6 +37,10 @@ class Plan:
     memory_mib: int = 384
     crashkernel: str = "128M"
     target_size: str = "600M"
+    # Words for the capture kernel's command line.
+    append: str = ""
+    # "done": the first kernel has come up again and powered off. "reset": the capture kernel has reset the machine.
+    until: str = "done"
 
 
 @dataclasses.dataclass
@@ -55,8 +59,8 @@ def configuration(plan):
     """kdump-arm.conf of a plan."""
     lines = ["label.rack = e2e", "target = " + ("device /dev/vdb" if plan.target == "raw" else "path /var/crash")]
     lines += plan.settings
-    if plan.fault:
-        lines.append(f"append = hmem.fault={plan.fault}")
+    if words := " ".join([plan.append, f"hmem.fault={plan.fault}" if plan.fault else ""]).strip():
+        lines.append(f"append = {words}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -88,11 +92,12 @@ def boot(plan, folder, kernel, root, target_drive):
     drives = [machine.plain_drive(root)] + ([target_drive] if target_drive else [])
     command_line = f"console=ttyS0 root=/dev/vda rw oops=panic panic=10 crashkernel={plan.crashkernel}"
     return machine.Machine(folder, kernel.vmlinuz, images.initrd(kernel), command_line, drives,
-                           memory_mib=plan.memory_mib, cpu=plan.cpu)
+                           memory_mib=plan.memory_mib, cpu=plan.cpu,
+                           extra=["-action", "reboot=shutdown"] if plan.until == "reset" else [])
 
 
-def watch(guest, boot_timeout=BOOT_TIMEOUT, capture_timeout=CAPTURE_TIMEOUT):
-    """Follows the console from first boot to power-off; returns seconds by event."""
+def watch(guest, until="done", boot_timeout=BOOT_TIMEOUT, capture_timeout=CAPTURE_TIMEOUT):
+    """Follows the console from first boot to power-off or reset (Plan.until); returns seconds by event."""
     timeline = {}
 
     def note(event, pattern, timeout, after):
@@ -107,12 +112,16 @@ def watch(guest, boot_timeout=BOOT_TIMEOUT, capture_timeout=CAPTURE_TIMEOUT):
     at, _ = note("trigger", r"hmem-guest: trigger", boot_timeout, at)
     crashed = at
     note("capture kernel up", r"hmem: capture kernel up", capture_timeout, crashed)
-    at, _ = note("second boot", r"hmem-guest: second boot", capture_timeout, crashed)
+    if until == "reset":
+        guest.wait_end(capture_timeout)
+        timeline["reset"] = guest.seconds()
+    else:
+        at, _ = note("second boot", r"hmem-guest: second boot", capture_timeout, crashed)
+        note("done", r"hmem-guest: done", boot_timeout, at)
+        guest.wait_end(boot_timeout)
     for event in ("record durable", "dump durable", "rebooting"):
         if found := guest.find(rf"hmem: {event}", crashed):
             timeline[event] = found[0]
-    note("done", r"hmem-guest: done", boot_timeout, at)
-    guest.wait_end(boot_timeout)
     return timeline
 
 
@@ -148,6 +157,6 @@ def crash(plan, name):
     kernel, root, target = prepare(plan, folder)
     drive = machine.plain_drive(target) if target else None
     with boot(plan, folder, kernel, root, drive) as guest:
-        timeline = watch(guest)
+        timeline = watch(guest, plan.until)
         lines = list(guest.lines)
     return collect(plan, folder, root, target, timeline, lines)

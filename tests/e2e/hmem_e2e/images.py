@@ -135,5 +135,7 @@ def file_system(path, kind, size, content=None):
 def copy_out(disk, folder, target):
     """Copies a folder of an ext4 image to the host; false when it is not there."""
     target.mkdir(parents=True, exist_ok=True)
+    # What mounting would do first.
+    run(["e2fsck", "-p", "-E", "journal_only", disk], check=False)
     done = run(["debugfs", "-R", f"rdump {folder} {target}", disk], check=False)
     return "File not found" not in done.stderr

@@ -101,6 +101,10 @@ class Machine:
                     return seconds, match
         return None
 
+    def seconds(self):
+        """Since the start."""
+        return time.monotonic() - self._start
+
     def wait_end(self, timeout):
         try:
             self._process.wait(timeout)

@@ -27,7 +27,10 @@ def text(verb, *arguments, exits=(0,)):
 
 def report(verb, *arguments, exits=(0,)):
     """The verb's --json, parsed."""
-    out = text(verb, "--json", *arguments, exits=exits)
+    return parse(text(verb, "--json", *arguments, exits=exits), verb)
+
+
+def parse(out, verb):
     try:
         return json.loads(out)
     except json.JSONDecodeError as error:
