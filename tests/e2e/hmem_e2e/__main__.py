@@ -33,7 +33,8 @@ def main():
     fetched.add_argument("series", nargs="*", default=["6.1"])
     verbs.add_parser("list", help="names of the cases")
     verbs.add_parser("demo", help="one crash, explained")
-    verbs.add_parser("bench", help="timings of a crash, and of the runs there are")
+    bench = verbs.add_parser("bench", help="seconds from panic to each milestone")
+    bench.add_argument("runs", nargs="?", type=int, default=5)
     options = parser.parse_args()
     if options.verb == "test":
         total = runner.run_cases(options.name, options.summary)
@@ -43,7 +44,7 @@ def main():
     if options.verb == "list":
         print("\n".join(case.name for case in runner.find_cases()))
         return 0
-    return demo.run() if options.verb == "demo" else timings.run()
+    return demo.run() if options.verb == "demo" else timings.run(options.runs)
 
 
 if __name__ == "__main__":
