@@ -88,7 +88,7 @@ struct ObtainedRecord {
 };
 
 // --record, the one that an earlier stage left beside the dump, the one in the source; else one is
-// built. What the source says of itself is in `findings` afterwards.
+// built, unless --no-record. What the source says of itself is in `findings` afterwards.
 ObtainedRecord ObtainRecord(const source::MemorySource& source, const Options& options,
                             const Target& target, Findings& findings) {
   auto give_up = [&](const Error& error) {
@@ -114,6 +114,12 @@ ObtainedRecord ObtainRecord(const source::MemorySource& source, const Options& o
     auto record = ParseRecord(source.first_failure(), source.path());
     if (record) return found(*std::move(record), false);
     findings.Add(Severity::kLoss, "record.damaged", source.path(), record.error().ToString());
+  }
+  if (options.no_record) {
+    findings.Merge(source.findings());
+    findings.Add(Severity::kLoss, "record.none", "",
+                 "no first-failure record: none is there, and --no-record builds none");
+    return {};
   }
   auto record = BuildRecord(source,
                             {.identity_path = options.identity_path,

@@ -21,4 +21,9 @@ void ObeyFault() {
   }
 }
 
+void ObeyFaultInRecord() {
+  const char* mode = std::getenv("HMEM_FAULT");
+  if (mode != nullptr && std::string_view(mode) == "build-abort") std::abort();
+}
+
 }  // namespace hmem::dump

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Faults that tests inject. Two implementations, chosen when a program is linked: no_fault.cc for
-// what is installed, fault.cc for the target "faults" of preset capture.
+// Faults that tests inject through HMEM_FAULT in the environment. Two implementations, chosen when
+// a program is linked: no_fault.cc for what is installed, fault.cc for the target "faults" of
+// preset capture. What is installed always returns from both.
 #pragma once
 
 namespace hmem::dump {
 
-// Does what HMEM_FAULT=abort|hang|hog in the environment asks for, once the work has come so far.
-// Returns when it asks for nothing; always returns in what is installed.
+// abort, hang, hog: once the work has come so far.
 void ObeyFault();
+
+// build-abort: before a record is built, by whichever stage builds one.
+void ObeyFaultInRecord();
 
 }  // namespace hmem::dump

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // hmemdump: the first-failure record and the memory of a crashed kernel, saved. See hmemdump(8).
-#include <fmt/format.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <unistd.h>
 
@@ -8,14 +8,18 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
+#include <span>
+#include <string>
 
 #include "dumptools/tools/hmemdump/dump_stage.h"
 #include "dumptools/tools/hmemdump/exit_code.h"
+#include "dumptools/tools/hmemdump/log_stage.h"
 #include "dumptools/tools/hmemdump/options.h"
 #include "dumptools/tools/hmemdump/record_stage.h"
 #include "dumptools/tools/hmemdump/report.h"
+#include "dumptools/tools/hmemdump/talk.h"
 #include "dumptools/tools/hmemdump/target.h"
+#include "hmem/base/fd.h"
 #include "hmem/source/memory_source.h"
 
 namespace hmem::dump {
@@ -26,7 +30,7 @@ std::atomic<bool> stop_requested{false};
 void RequestStop(int) { stop_requested = true; }
 
 int Complain(const Error& error) {
-  fmt::print(stderr, "hmemdump: {}\n", error.ToString());
+  Say("{}", error.ToString());
   return kExitFailed;
 }
 
@@ -38,6 +42,25 @@ Result<std::string> FindSource() {
   return Fail(
       ErrorCode::kNotFound,
       "no SOURCE given, and neither /dev/hmem nor /proc/vmcore is here: not a capture kernel?");
+}
+
+// A descriptor that is missing would be given to the next file that is opened, and what is said
+// would go into the dump. Writes to these fail.
+void HoldStandardDescriptors() {
+  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) < 0) (void)::open("/dev/null", O_RDONLY);
+  }
+}
+
+int PrintLog(const source::MemorySource& source, const Options& options) {
+  Findings findings;
+  auto log = ReadKernelLog(source, findings);
+  if (!log) return Complain(log.error());
+  std::string text = LogText(*log, options.max_bytes);
+  auto written = WriteAll(STDOUT_FILENO, std::as_bytes(std::span(text)), "standard output");
+  if (!written) return Complain(written.error());
+  PrintFindings(findings);
+  return findings.HasLosses() ? kExitLosses : kExitComplete;
 }
 
 int Run(Options options) {
@@ -56,11 +79,8 @@ int Run(Options options) {
   }
   auto source = source::Open(options.source);
   if (!source) return Complain(source.error());
+  if (options.log_only) return PrintLog(**source, options);
   Findings findings;
-  if (options.log_only) {
-    auto printed = PrintLog(**source, findings);
-    return printed ? kExitComplete : Complain(printed.error());
-  }
   auto result = options.first_failure_only
                     ? RunRecordStage(**source, options, target, findings)
                     : RunDumpStage(**source, options, target, start, stop_requested, findings);
@@ -70,21 +90,22 @@ int Run(Options options) {
   result->exit_code = whole && !findings.HasLosses() ? kExitComplete : kExitLosses;
   result->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   PrintFindings(findings);
-  PrintResult(options, *result, findings);
-  return result->exit_code;
+  auto printed = PrintResult(options, *result, findings);
+  return printed ? result->exit_code : Complain(printed.error());
 }
 
 }  // namespace
 }  // namespace hmem::dump
 
 int main(int argc, char** argv) {
+  hmem::dump::HoldStandardDescriptors();
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a write error like others
   auto parsed = hmem::dump::ParseOptions(argc, argv);
   if (const int* code = std::get_if<int>(&parsed)) return *code;
   if (::sodium_init() < 0) {
-    fmt::print(stderr, "hmemdump: no random numbers to be had for a dump id\n");
+    hmem::dump::Say("no random numbers to be had for a dump id");
     return hmem::dump::kExitFailed;
   }
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a write error like others
   std::signal(SIGTERM, hmem::dump::RequestStop);
   std::signal(SIGINT, hmem::dump::RequestStop);
   return hmem::dump::Run(std::get<hmem::dump::Options>(std::move(parsed)));

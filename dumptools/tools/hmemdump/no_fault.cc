@@ -4,5 +4,6 @@
 namespace hmem::dump {
 
 void ObeyFault() {}
+void ObeyFaultInRecord() {}
 
 }  // namespace hmem::dump

@@ -6,12 +6,13 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <charconv>
-#include <cstdio>
+#include <iostream>
 #include <map>
 #include <string_view>
 #include <vector>
 
 #include "dumptools/tools/hmemdump/exit_code.h"
+#include "dumptools/tools/hmemdump/talk.h"
 #include "hmem/base/address.h"
 #include "hmem/codec/codec.h"
 
@@ -31,7 +32,7 @@ Result<int> ParseInt(std::string_view text, std::string_view what) {
 }
 
 int Usage(const std::string& text) {
-  fmt::print(stderr, "hmemdump: {}; see hmemdump --help\n", text);
+  Say("{}; see hmemdump --help", text);
   return kExitUsage;
 }
 
@@ -118,9 +119,13 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
                "Print the kernel log of SOURCE on stdout and nothing else.");
   app.add_option("--record", options.record_path, "Embed this record instead of building one.")
       ->type_name("FILE");
+  app.add_flag("--no-record", options.no_record,
+               "Build no record; one that is there already is taken along.");
   app.add_option("--identity", options.identity_path, "Identity written by kdump-arm.")
       ->type_name("FILE");
-  app.add_option("--max-bytes", max_bytes, "End the dump before it grows past this (K, M, G, T).")
+  app.add_option("--max-bytes", max_bytes,
+                 "End the dump before it grows past this (K, M, G, T); of a log, the newest "
+                 "lines that fit.")
       ->type_name("N");
   app.add_option("--deadline", options.deadline_s, "End the dump after so many seconds.")
       ->type_name("S");
@@ -141,7 +146,10 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
-    return app.exit(success);
+    int code = app.exit(success);
+    if (std::cout.flush()) return code;
+    Say("standard output: cannot be written");
+    return kExitFailed;
   } catch (const CLI::ParseError& error) {
     return Usage(error.what());
   }
@@ -167,6 +175,8 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
     options.source = places[0];
     return options;
   }
+  if (options.no_record && options.first_failure_only)
+    return Usage("--no-record: with --first-failure-only nothing is left to make");
   options.destination = places.back();
   if (places.size() == 2) options.source = places.front();
   if (options.format == Format::kElf) {

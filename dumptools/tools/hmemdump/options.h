@@ -26,8 +26,9 @@ struct Options {
   bool first_failure_only = false;
   bool log_only = false;
   std::string record_path;
+  bool no_record = false;
   std::string identity_path;
-  uint64_t max_bytes = ~uint64_t{0};
+  uint64_t max_bytes = ~uint64_t{0};  // of the dump, or of the log
   std::optional<double> deadline_s;
   bool verify = false;
   bool dry_run = false;

@@ -4,14 +4,13 @@
 #include <fmt/format.h>
 #include <sodium.h>
 
-#include <cstdio>
 #include <ctime>
 
 #include "dumptools/firstfailure/identity.h"
 #include "dumptools/firstfailure/record_builder.h"
 #include "dumptools/firstfailure/record_store.h"
+#include "dumptools/tools/hmemdump/fault.h"
 #include "dumptools/walk/kernel.h"
-#include "dumptools/walk/printk.h"
 #include "hmem/space/vmcoreinfo.h"
 
 namespace hmem::dump {
@@ -41,6 +40,7 @@ bool SameCrash(const v1::FirstFailure& record, const source::MemorySource& sourc
 
 Result<Record> BuildRecord(const source::MemorySource& source, const RecordRequest& request,
                            Findings& findings) {
+  ObeyFaultInRecord();
   firstfailure::RecordOptions options;
   if (!request.identity_path.empty()) {
     auto identity = firstfailure::ReadIdentityFile(request.identity_path, findings);
@@ -87,17 +87,6 @@ Result<std::optional<capture::BegunStream>> FindOwnStream(const std::string& pat
   auto record = ParseRecord(begun->record, path);
   if (!record || !SameCrash(record->message, source)) return std::nullopt;
   return begun;
-}
-
-Status PrintLog(const source::MemorySource& source, Findings& findings) {
-  HMEM_ASSIGN(auto kernel, walk::Kernel::Open(source, {.modules = false}));
-  HMEM_ASSIGN(auto log, walk::ReadLog(kernel->memory(), kernel->vmcoreinfo(), findings));
-  for (const walk::LogRecord& record : log) {
-    fmt::print("[{:5}.{:06}] {}\n", record.time_ns / 1'000'000'000,
-               record.time_ns / 1000 % 1'000'000, record.text);
-  }
-  if (std::fflush(stdout) != 0) return FailErrno("standard output", errno);
-  return {};
 }
 
 }  // namespace hmem::dump

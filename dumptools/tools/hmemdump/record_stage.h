@@ -47,7 +47,4 @@ Result<Record> ReadRecordFile(const std::string& path);
 Result<std::optional<capture::BegunStream>> FindOwnStream(const std::string& path,
                                                           const source::MemorySource& source);
 
-// The kernel log of `source`, as dmesg prints it, on stdout.
-Status PrintLog(const source::MemorySource& source, Findings& findings);
-
 }  // namespace hmem::dump

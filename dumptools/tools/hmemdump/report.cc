@@ -5,8 +5,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
+#include <span>
+
+#include "dumptools/tools/hmemdump/talk.h"
+#include "hmem/base/fd.h"
 
 namespace hmem::dump {
 namespace {
@@ -65,18 +68,18 @@ void ProgressPrinter::Show(const capture::PageCounts& counts, uint64_t ram_pages
   next_ = now + std::chrono::milliseconds(500);
   uint64_t done = counts.all();
   if (kind_ == Progress::kJson) {
-    fmt::print(stderr, "{{\"pages_done\": {}, \"pages\": {}, \"bytes\": {}}}\n", done, ram_pages,
-               stream_bytes);
+    SayText(fmt::format("{{\"pages_done\": {}, \"pages\": {}, \"bytes\": {}}}\n", done, ram_pages,
+                        stream_bytes));
     return;
   }
   uint64_t percent = ram_pages == 0 ? 100 : done * 100 / ram_pages;
-  fmt::print(stderr, "{}hmemdump: {}%, {} MiB written{}", terminal_ ? "\r" : "", percent,
-             stream_bytes >> 20, terminal_ ? "" : "\n");
+  SayText(fmt::format("{}hmemdump: {}%, {} MiB written{}", terminal_ ? "\r" : "", percent,
+                      stream_bytes >> 20, terminal_ ? "" : "\n"));
   drawn_ = terminal_;
 }
 
 void ProgressPrinter::Finish() {
-  if (drawn_) fmt::print(stderr, "\n");
+  if (drawn_) SayText("\n");
   drawn_ = false;
 }
 
@@ -91,22 +94,21 @@ void PrintFindings(const Findings& findings) {
     if (!places.empty())
       places +=
           finding.count > finding.places.size() ? fmt::format("; {} in all)", finding.count) : ")";
-    fmt::print(stderr, "hmemdump: {}: {}{}\n", finding.id, finding.text, places);
+    Say("{}: {}{}", finding.id, finding.text, places);
   }
 }
 
-void PrintResult(const Options& options, const DumpResult& result, const Findings& findings) {
+Status PrintResult(const Options& options, const DumpResult& result, const Findings& findings) {
   const capture::PageCounts& counts = result.outcome.counts;
   if (options.stats) {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
-    fmt::print(stderr,
-               "hmemdump: pages: {} in RAM, {} kept, {} zero, {} filtered before, {} unreadable, "
-               "{} not reached\n"
-               "hmemdump: {} bytes raw, {} bytes written, {:.2f} s, {} KiB of memory at most\n",
-               result.outcome.ram_pages, counts.kept, counts.zero, counts.excluded,
-               counts.unreadable, counts.missing, counts.kept * result.page_bytes,
-               result.outcome.stream_bytes, result.seconds, usage.ru_maxrss);
+    Say("pages: {} in RAM, {} kept, {} zero, {} filtered before, {} unreadable, "
+        "{} not reached\n"
+        "hmemdump: {} bytes raw, {} bytes written, {:.2f} s, {} KiB of memory at most",
+        result.outcome.ram_pages, counts.kept, counts.zero, counts.excluded, counts.unreadable,
+        counts.missing, counts.kept * result.page_bytes, result.outcome.stream_bytes,
+        result.seconds, usage.ru_maxrss);
   }
   if (options.json) {
     Json json;
@@ -132,15 +134,15 @@ void PrintResult(const Options& options, const DumpResult& result, const Finding
                                   {"places", finding.places},
                                   {"text", finding.text}});
     }
-    fmt::print("{}\n", Dumped(json));
-    return;
+    std::string text = Dumped(json) + '\n';
+    return WriteAll(STDOUT_FILENO, std::as_bytes(std::span(text)), "standard output");
   }
-  if (!result.record_path.empty()) fmt::print(stderr, "hmemdump: record: {}\n", result.record_path);
-  if (!result.dump_made) return;
-  fmt::print(stderr, "hmemdump: {}: {}: {} of {} pages in {} bytes, {:.2f} s\n",
-             options.dry_run ? "dry run" : result.path, ReasonText(result),
-             counts.all() - counts.missing, result.outcome.ram_pages, result.outcome.stream_bytes,
-             result.seconds);
+  if (!result.record_path.empty()) Say("record: {}", result.record_path);
+  if (!result.dump_made) return {};
+  Say("{}: {}: {} of {} pages in {} bytes, {:.2f} s", options.dry_run ? "dry run" : result.path,
+      ReasonText(result), counts.all() - counts.missing, result.outcome.ram_pages,
+      result.outcome.stream_bytes, result.seconds);
+  return {};
 }
 
 }  // namespace hmem::dump

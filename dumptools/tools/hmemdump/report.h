@@ -9,6 +9,7 @@
 #include "dumptools/capture/pipeline/capture.h"
 #include "dumptools/tools/hmemdump/options.h"
 #include "hmem/base/findings.h"
+#include "hmem/base/result.h"
 
 namespace hmem::dump {
 
@@ -39,7 +40,8 @@ struct DumpResult {
   int exit_code = 0;
 };
 
-void PrintResult(const Options& options, const DumpResult& result, const Findings& findings);
+// Fails when JSON was asked for and cannot be written.
+Status PrintResult(const Options& options, const DumpResult& result, const Findings& findings);
 // One line a finding of severity loss or worse.
 void PrintFindings(const Findings& findings);
 

@@ -177,6 +177,53 @@ class Hmemdump(unittest.TestCase):
         self.assertEqual((code, left), (3, ["dump.hmem", "first-failure.pb"]))
         self.assertIn("target full", full[-1])
 
+    def test_without_a_record_the_dump_is_made_and_read(self):
+        out, said = self.run_it("--json", "--no-record", self.core, self.out, code=3)
+        result = json.loads(out)
+        self.assertEqual((result["state"], [f["id"] for f in result["findings"]]), ("complete", ["record.none"]))
+        self.assertIn("record.none", said)
+        self.assertEqual([p.name for p in self.out.iterdir()], ["dump.hmem"])
+        self.run_it("-F", "elf", "--no-record", self.out / "dump.hmem", self.here / "b.elf", code=3)
+        self.assertTrue((self.here / "b.elf").read_bytes().endswith(b"".join(some_pages())))
+        # The record can be made of it later.
+        self.run_it("--first-failure-only", self.out / "dump.hmem", self.here / "later.pb", code=3)
+        self.assertIn(b"6.1.0-made", (self.here / "later.pb").read_bytes())
+
+    def test_a_record_that_is_there_is_taken_along(self):
+        self.run_it("--first-failure-only", self.core, self.out, code=3)
+        record = (self.out / "first-failure.pb").read_bytes()
+        self.run_it("--no-record", self.core, self.out, code=0)
+        self.assertIn(record, (self.out / "dump.hmem").read_bytes())
+        self.run_it("--no-record", self.out / "dump.hmem", self.here / "copy.hmem", code=0)
+        self.assertIn(record, (self.here / "copy.hmem").read_bytes())
+
+    def test_a_lost_standard_error_harms_nothing(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([PROGRAM, self.core, self.out], stdout=full, stderr=full, timeout=60, check=False)
+            self.assertEqual(done.returncode, 3)
+            done = subprocess.run([PROGRAM, "--nonsense"], stdout=full, stderr=full, timeout=60, check=False)
+            self.assertEqual(done.returncode, 2)
+        self.assertEqual(sorted(p.name for p in self.out.iterdir()), ["dump.hmem", "first-failure.pb"])
+
+    def test_lost_json_is_a_failure_with_the_dump_complete(self):
+        with open("/dev/full", "wb") as full:
+            _, said = self.run_it("--json", self.core, self.out, code=1, stdout=full)
+            self.assertIn("hmemdump: standard output: write: No space left on device", said)
+            self.run_it("--help", code=1, stdout=full)
+        self.assertTrue((self.out / "dump.hmem").exists())
+
+    def test_closed_descriptors_keep_talk_out_of_the_dump(self):
+        for redirection, code in (("2>&-", 3), (">&-", 1), ("<&- >&- 2>&-", 1)):
+            target = self.here / f"closed{len(redirection)}.hmem"
+            (self.here / "first-failure.pb").unlink(missing_ok=True)
+            shell = f'"$@" {redirection}'
+            words = ["sh", "-c", shell, "sh", PROGRAM, "--json", str(self.core), str(target)]
+            done = subprocess.run(words, capture_output=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, code, redirection)
+            self.assertNotIn(b"hmemdump: ", target.read_bytes())
+            self.assertNotIn(b'"state"', target.read_bytes())
+            self.run_it("-F", "elf", target, f"{target}.elf", code=0)
+
     def test_full_device_is_an_error_in_one_place(self):
         if os.path.exists("/dev/full"):
             with open("/dev/full", "wb") as full:
@@ -190,6 +237,7 @@ class Hmemdump(unittest.TestCase):
         self.refused("-c", "lzo", self.core, self.out, code=2, saying='codec "lzo"')
         self.refused("--order", "value", self.core, self.out, code=2, saying="not yet supported")
         self.refused("--jobs", "0", self.core, self.out, code=2, saying="--jobs")
+        self.refused("--no-record", "--first-failure-only", self.core, self.out, code=2, saying="--no-record")
         self.refused("--max-bytes", "12Q", self.core, self.out, code=2, saying="not a size")
         self.refused(self.here / "none", self.out, code=1, saying="No such file or directory")
         self.refused(self.core, self.here / "no" / "where", code=1, saying="No such file or directory")
