@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`cmake --install build/release` with DESTDIR puts both builds where the papers say."""
+"""`cmake --install build/release` with DESTDIR puts both builds where the papers say, and leaves what was edited alone."""
 
 import os
 import pathlib
@@ -20,7 +20,10 @@ LAYOUT = [
     ("usr/lib/hmem/hmemdump", True),
     ("etc/hmem/kdump-arm.conf", False),
     ("usr/lib/systemd/system/kdump-arm.service", False),
+    ("usr/share/doc/hmem/kdump-arm.conf", False),
     ("usr/share/man/man1/hmemscope.1", False),
+    ("usr/share/man/man5/kdump-arm.conf.5", False),
+    ("usr/share/man/man8/hmem-init.8", False),
     ("usr/share/man/man8/hmemdump.8", False),
     ("usr/share/man/man8/kdump-arm.8", False),
     ("usr/share/bash-completion/completions/hmemscope", False),
@@ -28,6 +31,9 @@ LAYOUT = [
     ("usr/share/bash-completion/completions/kdump-arm", False),
     ("usr/share/doc/hmem/README.md", False),
 ]
+CONFIGURATION = "etc/hmem/kdump-arm.conf"
+CRASHES = "var/crash"
+EDITED = "# edited\n"
 
 
 def compare(destination):
@@ -39,6 +45,11 @@ def compare(destination):
             problems.append(f"/{name}: not installed")
         elif executable and not os.access(path, os.X_OK):
             problems.append(f"/{name}: not executable")
+    crashes = destination / CRASHES
+    if not crashes.is_dir():
+        problems.append(f"/{CRASHES}: not installed")
+    elif crashes.stat().st_mode & 0o7777 != 0o700:
+        problems.append(f"/{CRASHES}: mode {crashes.stat().st_mode & 0o7777:o}, wanted 700")
     programs = {name for name, executable in LAYOUT if executable}
     for path in sorted(destination.rglob("*")):
         name = path.relative_to(destination).as_posix()
@@ -48,6 +59,13 @@ def compare(destination):
     return problems
 
 
+def install(build, destination):
+    """What went wrong: the last lines of cmake's own words."""
+    done = subprocess.run(["cmake", "--install", str(build)], capture_output=True, text=True,
+                          env={**os.environ, "DESTDIR": str(destination)}, check=False)
+    return (done.stderr or done.stdout).strip().splitlines()[-3:] if done.returncode != 0 else []
+
+
 def check(tree):
     release, capture = tree.build / "release", tree.build / "capture"
     wanted = [release / p for p in PRODUCTS] + [capture / p for p in CAPTURE_PRODUCTS]
@@ -55,8 +73,12 @@ def check(tree):
     if missing:
         return skipped(f"not built: {os.path.relpath(missing[0], tree.root)}")
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(["cmake", "--install", str(release)], capture_output=True, text=True,
-                              env={**os.environ, "DESTDIR": folder}, check=False)
-        if done.returncode != 0:
-            return judged((done.stderr or done.stdout).strip().splitlines()[-3:])
-        return judged(compare(pathlib.Path(folder)))
+        destination = pathlib.Path(folder)
+        problems = install(release, destination) or compare(destination)
+        if problems:
+            return judged(problems)
+        (destination / CONFIGURATION).write_text(EDITED, encoding="ascii")
+        problems = install(release, destination)
+        if not problems and (destination / CONFIGURATION).read_text(encoding="ascii") != EDITED:
+            problems.append(f"/{CONFIGURATION}: installed over what was edited")
+        return judged(problems)
