@@ -54,6 +54,30 @@ std::string TargetAdvice(const Error& error, const Config& config) {
       kConfigPath);
 }
 
+// Files that bring back what drives `device`.
+Result<std::vector<std::string>> ModulesOf(const ModuleIndex& index, const PathDevice& device,
+                                           bool same_release) {
+  if (same_release) {
+    // modules.builtin does not tell of all that is built in: what has no MODULE_LICENSE
+    // (pcieportdrv) is not listed.
+    if (device.driver.empty() || device.built_in) return std::vector<std::string>();
+    return index.LoadOrder(device.driver);
+  }
+  // Built into this kernel and modular in the other, or the other way round, or renamed.
+  std::vector<std::string> files;
+  bool known = false;
+  for (const std::string& name : {device.driver, device.modalias}) {
+    if (name.empty()) continue;
+    auto order = index.LoadOrder(name);
+    if (!order && order.error().code() != ErrorCode::kNotFound) return order;
+    if (!order) continue;
+    known = true;
+    files.insert(files.end(), order->begin(), order->end());
+  }
+  if (!known && !device.driver.empty() && !device.built_in) return index.LoadOrder(device.driver);
+  return files;
+}
+
 Result<std::vector<std::string>> ModulesFor(const Host& host, const KernelImage& kernel,
                                             const ResolvedTarget& target) {
   HMEM_ASSIGN(ModuleIndex index, ModuleIndex::Open(host, "/lib/modules/" + kernel.release));
@@ -63,15 +87,10 @@ Result<std::vector<std::string>> ModulesFor(const Host& host, const KernelImage&
       if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(file);
     }
   };
-  for (const std::string& driver : target.drivers) {
-    HMEM_ASSIGN(auto order, index.LoadOrder(driver));
+  bool same_release = kernel.release == host.KernelRelease().value_or("");
+  for (const PathDevice& device : target.devices) {
+    HMEM_ASSIGN(auto order, ModulesOf(index, device, same_release));
     take(order);
-  }
-  // Built into this kernel and modular in the other: then only the devices' aliases tell.
-  if (kernel.release != host.KernelRelease().value_or("")) {
-    for (const std::string& alias : target.modaliases) {
-      if (auto order = index.LoadOrder(alias)) take(*order);
-    }
   }
   const std::string& type = target.target.file_system.type;
   if (!type.empty()) {
@@ -79,8 +98,8 @@ Result<std::vector<std::string>> ModulesFor(const Host& host, const KernelImage&
     take(order);
   }
   // Last: the target matters more, and a machine without its watchdog can still save a dump.
-  for (const std::string& driver : WatchdogDrivers(host)) {
-    if (auto order = index.LoadOrder(driver)) take(*order);
+  for (const PathDevice& device : WatchdogDevices(host)) {
+    if (auto order = ModulesOf(index, device, same_release)) take(*order);
   }
   return files;
 }
@@ -158,7 +177,8 @@ class Preparer {
                                        out_.target->device_node, found.file_system.type)));
       Add(CheckFreeSpace(host_, found.name));
     } else {
-      Add(Passed("target", fmt::format("{}, {} MiB", found.name, found.sectors / 2048)));
+      Add(Passed("target", found.name));
+      Add(CheckDeviceSize(host_, found.name, found.sectors * 512));
     }
   }
 

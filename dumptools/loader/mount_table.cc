@@ -51,8 +51,10 @@ Result<std::vector<Mount>> ParseMountTable(std::string_view text) {
     if (dash - fields.begin() < 6 || fields.end() - dash < 4) {
       return Fail(ErrorCode::kCorrupt, fmt::format("mountinfo: line {}: not a mount", number));
     }
+    // ext4 of Linux 6.15 and later says so after an error, and leaves "rw".
+    bool stopped = HasOption(dash[3], "emergency_ro") || HasOption(dash[3], "shutdown");
     mounts.push_back({fields[2], fields[3], fields[4], dash[1], dash[2],
-                      HasOption(fields[5], "ro") || HasOption(dash[3], "ro")});
+                      stopped || HasOption(fields[5], "ro") || HasOption(dash[3], "ro")});
   }
   return mounts;
 }

@@ -44,6 +44,20 @@ uint64_t MemTotalBytes(const Host& host) {
   return kib ? *kib * 1024 : 0;
 }
 
+// What can be written against what a dump may take.
+CheckItem JudgeSpace(const Host& host, uint64_t bytes, std::string text) {
+  if (bytes < kMinFreeBytes) {
+    return Failed("free-space", std::move(text),
+                  "make room, or name another target in kdump-arm.conf");
+  }
+  uint64_t memory = MemTotalBytes(host);
+  if (bytes < memory) {
+    return Warned("free-space", fmt::format("{}, memory has {} MiB", text, memory / kMiB),
+                  "a dump may be cut when the disk is full; what is written can be read");
+  }
+  return Passed("free-space", std::move(text));
+}
+
 }  // namespace
 
 std::string_view CheckStateName(CheckItem::State state) {
@@ -182,15 +196,12 @@ CheckItem CheckFreeSpace(const Host& host, std::string_view path) {
                   "name another target in kdump-arm.conf");
   }
   uint64_t free_bytes = static_cast<uint64_t>(fs.f_bavail) * fs.f_frsize;
-  std::string text = fmt::format("{} MiB are free in {}", free_bytes / kMiB, path);
-  if (free_bytes < kMinFreeBytes)
-    return Failed("free-space", text, "make room, or name another target in kdump-arm.conf");
-  uint64_t memory = MemTotalBytes(host);
-  if (free_bytes < memory) {
-    return Warned("free-space", fmt::format("{}, memory has {} MiB", text, memory / kMiB),
-                  "a dump may be cut when the disk is full; what is written can be read");
-  }
-  return Passed("free-space", text);
+  return JudgeSpace(host, free_bytes,
+                    fmt::format("{} MiB are free in {}", free_bytes / kMiB, path));
+}
+
+CheckItem CheckDeviceSize(const Host& host, std::string_view device, uint64_t bytes) {
+  return JudgeSpace(host, bytes, fmt::format("{} has {} MiB", device, bytes / kMiB));
 }
 
 }  // namespace hmem::loader

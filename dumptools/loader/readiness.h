@@ -43,5 +43,7 @@ CheckItem CheckReservation(const Host& host, uint64_t advised_bytes, uint64_t im
 CheckItem CheckMemory(const Host& host, uint64_t image_bytes);
 // "free-space" of the file system that `path` is on, against the size of memory.
 CheckItem CheckFreeSpace(const Host& host, std::string_view path);
+// "free-space" of a whole device, by the same measure.
+CheckItem CheckDeviceSize(const Host& host, std::string_view device, uint64_t bytes);
 
 }  // namespace hmem::loader

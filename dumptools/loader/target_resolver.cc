@@ -10,7 +10,6 @@
 
 #include "capture-kernel/plan/hardware_path.h"
 #include "capture-kernel/plan/key_value_text.h"
-#include "dumptools/loader/module_file.h"
 #include "dumptools/loader/mount_table.h"
 #include "hmem/base/fd.h"
 #include "hmem/device/device_content.h"
@@ -19,7 +18,6 @@ namespace hmem::loader {
 namespace {
 
 constexpr size_t kMaxMountInfoBytes = 16 << 20;
-constexpr std::string_view kSysDevices = "/sys/devices";
 
 std::string BaseName(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));
@@ -85,17 +83,16 @@ Status DescribeDevice(const Host& host, const std::string& dir, std::string_view
               Within(dir + "/size", plan::ParseNumber(sectors, 0, UINT64_MAX)));
   resolved->target.hardware_path = plan::HardwarePath(disk);
   resolved->device_node = NodeOf(dir);
-  for (size_t slash = disk.find('/', kSysDevices.size() + 1);; slash = disk.find('/', slash + 1)) {
-    std::string above = disk.substr(0, slash);
-    if (auto module = host.RealPath(above + "/driver/module")) {
-      std::string name = ModuleName(*module);
-      auto& drivers = resolved->drivers;
-      if (std::find(drivers.begin(), drivers.end(), name) == drivers.end()) drivers.push_back(name);
+  // A partition has its own flag; a read-only disk makes its partitions so without setting it.
+  for (const std::string& device : {dir, disk}) {
+    if (host.ReadLine(device + "/ro").value_or("0") != "0") {
+      return FailErrno(fmt::format("{}: {}", under, NodeOf(device)), EROFS);
     }
-    if (auto alias = host.ReadLine(above + "/modalias"); alias && !alias->empty()) {
-      resolved->modaliases.push_back(*alias);
-    }
-    if (slash == std::string::npos) break;
+  }
+  resolved->devices = DevicesAlong(host, disk);
+  if (std::none_of(resolved->devices.begin(), resolved->devices.end(),
+                   [](const PathDevice& device) { return device.bound; })) {
+    return CannotReplay(NodeOf(dir), "a disk that no hardware driver made", under);
   }
   return {};
 }
@@ -189,14 +186,17 @@ Result<ResolvedTarget> ResolveDeviceTarget(const Host& host, std::string_view pa
   return resolved;
 }
 
-std::vector<std::string> WatchdogDrivers(const Host& host) {
-  std::vector<std::string> drivers;
+std::vector<PathDevice> WatchdogDevices(const Host& host) {
+  std::vector<PathDevice> devices;
   constexpr std::string_view kClass = "/sys/class/watchdog";
   for (const std::string& name : host.List(kClass).value_or(std::vector<std::string>())) {
-    auto module = host.RealPath(fmt::format("{}/{}/device/driver/module", kClass, name));
-    if (module && ModuleName(*module) != "softdog") drivers.push_back(ModuleName(*module));
+    auto device = host.RealPath(fmt::format("{}/{}/device", kClass, name));
+    if (!device) continue;
+    for (PathDevice& above : DevicesAlong(host, *device)) {
+      if (above.driver != "softdog") devices.push_back(std::move(above));
+    }
   }
-  return drivers;
+  return devices;
 }
 
 }  // namespace hmem::loader

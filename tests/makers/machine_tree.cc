@@ -60,21 +60,28 @@ MachineTree& MachineTree::Remove(std::string_view path) {
   return *this;
 }
 
+bool MachineTree::Has(std::string_view path) const {
+  return fs::exists(root() + std::string(path));
+}
+
+void AddDriver(MachineTree& tree, const DiskDriver& driver) {
+  tree.Directory(driver.device);
+  if (driver.module.empty()) return;
+  std::string module = fmt::format("/sys/module/{}", driver.module);
+  std::string bound = fmt::format("/sys/bus/drivers/{}", driver.module);
+  std::string up;
+  for (char c : driver.device.substr(1)) up += c == '/' ? "../" : "";
+  tree.Link(fmt::format("{}/driver", driver.device),
+            fmt::format("{}bus/drivers/{}", up, driver.module));
+  if (tree.Has(module)) return;
+  tree.File(module + "/initstate", "live\n").Directory(bound);
+  tree.Link(bound + "/module", fmt::format("../../../module/{}", driver.module));
+}
+
 void AddDisk(MachineTree& tree, std::string_view sysfs_dir, std::string_view number,
              std::span<const DiskDriver> drivers, std::span<const std::byte> content) {
   AddBlockDevice(tree, sysfs_dir, number, content);
-  for (const DiskDriver& driver : drivers) {
-    tree.Directory(driver.device);
-    if (driver.module.empty()) continue;
-    std::string module = fmt::format("/sys/module/{}", driver.module);
-    std::string bound = fmt::format("/sys/bus/drivers/{}", driver.module);
-    tree.Directory(module).Directory(bound);
-    tree.Link(bound + "/module", fmt::format("../../../module/{}", driver.module));
-    std::string up;
-    for (char c : driver.device.substr(1)) up += c == '/' ? "../" : "";
-    tree.Link(fmt::format("{}/driver", driver.device),
-              fmt::format("{}bus/drivers/{}", up, driver.module));
-  }
+  for (const DiskDriver& driver : drivers) AddDriver(tree, driver);
 }
 
 void AddPartition(MachineTree& tree, std::string_view sysfs_dir, std::string_view number,

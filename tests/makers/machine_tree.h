@@ -24,6 +24,8 @@ class MachineTree {
   MachineTree& Link(std::string_view path, std::string_view target);
   MachineTree& Remove(std::string_view path);
 
+  bool Has(std::string_view path) const;
+
   // The folder that stands for "/".
   const std::string& root() const { return dir_.path(); }
 
@@ -37,6 +39,8 @@ struct DiskDriver {
   std::string_view device;  // "/sys/devices/pci0000:00/0000:00:03.0"
   std::string_view module;  // "virtio_pci"; empty: built in
 };
+// Binds a device to the module of its driver, which is loaded.
+void AddDriver(MachineTree& tree, const DiskDriver& driver);
 void AddDisk(MachineTree& tree, std::string_view sysfs_dir, std::string_view number,
              std::span<const DiskDriver> drivers, std::span<const std::byte> content);
 void AddPartition(MachineTree& tree, std::string_view sysfs_dir, std::string_view number,

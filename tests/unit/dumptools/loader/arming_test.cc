@@ -13,6 +13,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 // Does what the test says and remembers what it was given.
 class FakeKexec : public Kexec {
@@ -45,6 +46,13 @@ std::vector<std::string> FailuresOf(const MadeMachine& machine, const Config& co
   return ids;
 }
 
+void AddWatchdog(MadeMachine& machine, std::string_view name, std::string device,
+                 std::string_view module) {
+  makers::AddDriver(machine.tree, {device, module});
+  machine.tree.Link(std::string("/sys/class/watchdog/") + std::string(name) + "/device",
+                    "../../../.." + device);
+}
+
 TEST(Prepare, AHealthyMachineIsReady) {
   MadeMachine machine;
   Preparation made = Prepare(machine.host(), {}, true);
@@ -60,12 +68,8 @@ TEST(Prepare, AHealthyMachineIsReady) {
 
 TEST(Prepare, TakesTheHardwareWatchdogAlongButNotSoftdog) {
   MadeMachine machine;
-  machine.tree.Directory("/sys/module/softdog");
-  machine.tree.Link("/sys/class/watchdog/watchdog0/device/driver/module",
-                    "../../../../../module/softdog");
-  machine.tree.Directory("/sys/module/i6300esb");
-  machine.tree.Link("/sys/class/watchdog/watchdog1/device/driver/module",
-                    "../../../../../module/i6300esb");
+  AddWatchdog(machine, "watchdog0", "/sys/devices/platform/softdog", "softdog");
+  AddWatchdog(machine, "watchdog1", "/sys/devices/pci0000:00/0000:00:05.0", "i6300esb");
   std::string modules = "/lib/modules/" + std::string(kMadeRelease) + "/";
   machine.tree.File(
       modules + "modules.dep",
@@ -74,6 +78,54 @@ TEST(Prepare, TakesTheHardwareWatchdogAlongButNotSoftdog) {
   EXPECT_THAT(Prepare(machine.host(), {}, true).module_files,
               ElementsAre(HasSubstr("/virtio_pci.ko"), HasSubstr("/virtio_blk.ko"),
                           HasSubstr("/i6300esb.ko")));
+}
+
+TEST(Prepare, TakesTheDriversAboveAWatchdogAlong) {
+  MadeMachine machine;
+  makers::AddDriver(machine.tree, {"/sys/devices/pci0000:00/0000:00:1f.0", "lpc_ich"});
+  AddWatchdog(machine, "watchdog0", "/sys/devices/pci0000:00/0000:00:1f.0/iTCO_wdt.1.auto",
+              "iTCO_wdt");
+  std::string modules = "/lib/modules/" + std::string(kMadeRelease) + "/";
+  machine.tree.File(modules + "modules.dep",
+                    "kernel/virtio_blk.ko:\nkernel/virtio_pci.ko:\nkernel/iTCO_wdt.ko:\nkernel/"
+                    "lpc_ich.ko:\n");
+  machine.tree.File(modules + "kernel/iTCO_wdt.ko", MadeProgram());
+  machine.tree.File(modules + "kernel/lpc_ich.ko", MadeProgram());
+  EXPECT_THAT(Prepare(machine.host(), {}, true).module_files,
+              ElementsAre(HasSubstr("/virtio_pci.ko"), HasSubstr("/virtio_blk.ko"),
+                          HasSubstr("/lpc_ich.ko"), HasSubstr("/iTCO_wdt.ko")));
+}
+
+// The disk of a MadeMachine, behind a PCIe root port.
+void AddRootPort(MadeMachine& machine) {
+  makers::AddDriver(machine.tree, {"/sys/devices/pci0000:00", "pcieportdrv"});
+  machine.tree.Remove("/sys/module/pcieportdrv/initstate");
+}
+
+TEST(Prepare, ADriverThatNoTableKnowsIsNoObstacleWhenItIsPartOfTheKernel) {
+  MadeMachine machine;
+  AddRootPort(machine);
+  EXPECT_THAT(FailuresOf(machine), IsEmpty());
+}
+
+TEST(Prepare, AModuleThatNoTableKnowsIsAnObstacle) {
+  MadeMachine machine;
+  makers::AddDriver(machine.tree, {"/sys/devices/pci0000:00", "mystery"});
+  EXPECT_THAT(FailuresOf(machine), ElementsAre("modules"));
+}
+
+TEST(Prepare, SaysThatADeviceIsTooSmall) {
+  MadeMachine machine;
+  std::string dir = "/sys/devices/pci0000:00/0000:00:04.0/virtio1/block/vdb";
+  const makers::DiskDriver driver[] = {
+      {"/sys/devices/pci0000:00/0000:00:04.0/virtio1", "virtio_blk"}};
+  makers::AddDisk(machine.tree, dir, "254:16", driver, std::vector<std::byte>(4096));
+  Config config;
+  config.target_kind = plan::Target::Kind::kDevice;
+  config.target = "/dev/vdb";
+  EXPECT_THAT(FailuresOf(machine, config), IsEmpty());
+  machine.tree.File(dir + "/size", "32767\n");
+  EXPECT_THAT(FailuresOf(machine, config), ElementsAre("free-space"));
 }
 
 TEST(Prepare, SaysThatItNeedsRoot) { EXPECT_THAT(FailuresOf({}, {}, false), ElementsAre("root")); }
@@ -122,22 +174,26 @@ TEST(Prepare, SaysThatSeveralCpusAreNotPossible) {
 
 TEST(Prepare, LooksForAliasesWhenTheCaptureKernelIsAnotherRelease) {
   MadeMachine machine;
+  AddRootPort(machine);
   machine.tree.File("/boot/vmlinuz-other", MadeKernel("6.9"));
   machine.tree.File(
       "/boot/config-6.9",
       "#\nCONFIG_CRASH_DUMP=y\nCONFIG_PROC_VMCORE=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_DEVTMPFS=y\n");
-  machine.tree.File("/lib/modules/6.9/modules.dep", "virtio_pci.ko:\nvirtio_blk.ko:\nquirk.ko:\n");
+  machine.tree.File("/lib/modules/6.9/modules.dep",
+                    "virtio_pci.ko:\nvirtio_blk.ko:\nquirk.ko:\nport.ko:\n");
   machine.tree.File("/lib/modules/6.9/modules.builtin", "ext4.ko\n");
-  machine.tree.File("/lib/modules/6.9/modules.alias", "alias pci:v00001AF4* quirk\n");
-  for (std::string name : {"virtio_pci", "virtio_blk", "quirk"}) {
+  machine.tree.File("/lib/modules/6.9/modules.alias",
+                    "alias pci:v00001AF4* quirk\nalias pci:port* port\n");
+  machine.tree.File("/sys/devices/pci0000:00/modalias", "pci:port\n");
+  for (std::string name : {"virtio_pci", "virtio_blk", "quirk", "port"}) {
     machine.tree.File("/lib/modules/6.9/" + name + ".ko", MadeProgram());
   }
   machine.tree.File("/sys/devices/pci0000:00/0000:00:03.0/modalias", "pci:v00001AF4d00001001\n");
   Config config;
   config.kernel = "/boot/vmlinuz-other";
   EXPECT_THAT(Prepare(machine.host(), config, true).module_files,
-              ElementsAre("/lib/modules/6.9/virtio_pci.ko", "/lib/modules/6.9/virtio_blk.ko",
-                          "/lib/modules/6.9/quirk.ko"));
+              ElementsAre("/lib/modules/6.9/port.ko", "/lib/modules/6.9/virtio_pci.ko",
+                          "/lib/modules/6.9/quirk.ko", "/lib/modules/6.9/virtio_blk.ko"));
 }
 
 TEST(Load, GivesKexecWhatWasPreparedAndChecksThatItIsThere) {

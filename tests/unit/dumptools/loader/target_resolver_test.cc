@@ -16,6 +16,12 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+std::vector<std::string> DriversOf(const ResolvedTarget& target) {
+  std::vector<std::string> names;
+  for (const PathDevice& device : target.devices) names.push_back(device.driver);
+  return names;
+}
+
 class TargetResolverTest : public testing::Test {
  protected:
   void Mounted(std::string_view line) { machine_.tree.File("/proc/self/mountinfo", line); }
@@ -29,7 +35,9 @@ class TargetResolverTest : public testing::Test {
   }
   // A second disk, /dev/vdb, empty.
   void AddSpareDisk() {
-    makers::AddDisk(machine_.tree, kSpare, "254:16", {}, std::vector<std::byte>(4096));
+    const makers::DiskDriver driver[] = {
+        {"/sys/devices/pci0000:00/0000:00:04.0/virtio1", "virtio_blk"}};
+    makers::AddDisk(machine_.tree, kSpare, "254:16", driver, std::vector<std::byte>(4096));
   }
 
   static constexpr std::string_view kSpare =
@@ -41,7 +49,7 @@ TEST_F(TargetResolverTest, FollowsADirectoryDownToTheDisk) {
   auto found = ResolvePathTarget(machine_.host(), "/var/crash");
   ASSERT_TRUE(found) << found.error().ToString();
   EXPECT_EQ(found->device_node, "/dev/vda1");
-  EXPECT_THAT(found->drivers, ElementsAre("virtio_pci", "virtio_blk"));
+  EXPECT_THAT(DriversOf(*found), ElementsAre("virtio_pci", "virtio_blk"));
   EXPECT_EQ(found->target.name, "/var/crash");
   EXPECT_EQ(found->target.directory, "/var/crash");
   EXPECT_EQ(found->target.hardware_path, "/devices/pci0000:00/0000:00:03.0/virtio*/block");
@@ -77,6 +85,39 @@ TEST_F(TargetResolverTest, RefusesAFile) {
 TEST_F(TargetResolverTest, RefusesAReadOnlyMount) {
   Mounted("21 1 254:1 / / ro - ext4 /dev/vda1 rw\n");
   EXPECT_EQ(PathRefusal(), "/var/crash: mount /: Read-only file system");
+}
+
+TEST_F(TargetResolverTest, RefusesAFileSystemRemountedReadOnly) {
+  Mounted("21 1 254:1 / / rw - ext4 /dev/vda1 ro,errors=remount-ro\n");
+  EXPECT_EQ(PathRefusal(), "/var/crash: mount /: Read-only file system");
+  Mounted("21 1 254:1 / / rw - ext4 /dev/vda1 rw,emergency_ro\n");
+  EXPECT_EQ(PathRefusal(), "/var/crash: mount /: Read-only file system");
+}
+
+TEST_F(TargetResolverTest, RefusesAReadOnlyDiskAndAReadOnlyPartition) {
+  AddSpareDisk();
+  machine_.tree.File(std::string(kSpare) + "/ro", "1\n");
+  EXPECT_EQ(DeviceRefusal("/dev/vdb"), "/dev/vdb: /dev/vdb: Read-only file system");
+  machine_.tree.File(std::string(kMadeDisk) + "/vda1/ro", "0\n");
+  EXPECT_EQ(PathRefusal(), "");
+  machine_.tree.File(std::string(kMadeDisk) + "/ro", "1\n");
+  EXPECT_EQ(PathRefusal(), "/var/crash: /dev/vda: Read-only file system");
+}
+
+TEST_F(TargetResolverTest, RefusesADiskThatNoHardwareDriverMade) {
+  makers::AddDisk(machine_.tree, "/sys/devices/rbd/0/block/rbd0", "252:0", {}, MadeExt4());
+  Mounted("21 1 252:0 / / rw - ext4 /dev/rbd0 rw\n");
+  EXPECT_EQ(PathRefusal(),
+            "/dev/rbd0 (a disk that no hardware driver made) under /var/crash: cannot be replayed "
+            "by this version");
+}
+
+TEST_F(TargetResolverTest, TellsADriverThatIsBuiltInFromALoadedModule) {
+  machine_.tree.Remove("/sys/module/virtio_pci/initstate");
+  auto found = ResolvePathTarget(machine_.host(), "/var/crash");
+  ASSERT_EQ(found->devices.size(), 2u);
+  EXPECT_TRUE(found->devices[0].built_in);
+  EXPECT_FALSE(found->devices[1].built_in);
 }
 
 TEST_F(TargetResolverTest, RefusesOtherFileSystemsByName) {
