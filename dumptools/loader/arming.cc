@@ -41,8 +41,8 @@ Result<ResolvedTarget> ResolveTarget(const Host& host, const Config& config) {
   return ResolvePathTarget(host, config.target);
 }
 
-std::string TargetAdvice(const Error& error, const Config& config) {
-  if (error.code() == ErrorCode::kNotFound && config.target_kind == plan::Target::Kind::kPath) {
+std::string TargetAdvice(const Host& host, const Error& error, const Config& config) {
+  if (config.target_kind == plan::Target::Kind::kPath && !host.Exists(config.target)) {
     return fmt::format("mkdir -p {}, or name another target in {}", config.target, kConfigPath);
   }
   if (error.errno_value() == EACCES || error.errno_value() == EPERM) return "run it with sudo";
@@ -125,6 +125,7 @@ class Preparer {
   Preparation Run(bool is_root) {
     Add(CheckRoot(is_root));
     Add(CheckKexec(host_));
+    Add(CheckPanicOnOops(host_));
     PrepareKernel();
     PrepareTarget();
     PrepareModules();
@@ -169,7 +170,8 @@ class Preparer {
 
   void PrepareTarget() {
     auto target = ResolveTarget(host_, config_);
-    if (!target) return Refuse("target", target.error(), TargetAdvice(target.error(), config_));
+    if (!target)
+      return Refuse("target", target.error(), TargetAdvice(host_, target.error(), config_));
     out_.target = *std::move(target);
     const plan::Target& found = out_.target->target;
     if (found.kind == plan::Target::Kind::kPath) {

@@ -101,14 +101,14 @@ std::optional<uint64_t> BootApicId(std::string_view cpuinfo) {
   return *id;
 }
 
-std::optional<std::string> CommandLineValue(std::string_view command_line, std::string_view key) {
-  std::optional<std::string> value;
+std::vector<std::string> CommandLineValues(std::string_view command_line, std::string_view key) {
+  std::vector<std::string> values;
   for (const std::string& word : Words(command_line)) {
     if (word == "--") break;
     if (word.find('=') != std::string::npos && KeyOf(word) == key)
-      value = word.substr(key.size() + 1);
+      values.push_back(word.substr(key.size() + 1));
   }
-  return value;
+  return values;
 }
 
 }  // namespace hmem::loader

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hmem/base/result.h"
 
@@ -34,7 +35,7 @@ Result<std::string> CaptureCommandLine(const CommandLineFacts& facts);
 // "initial apicid" of processor 0; nothing where /proc/cpuinfo has none (not x86).
 std::optional<uint64_t> BootApicId(std::string_view cpuinfo);
 
-// The value of the last `key=` word of a command line.
-std::optional<std::string> CommandLineValue(std::string_view command_line, std::string_view key);
+// The values of the `key=` words of a command line, in their order.
+std::vector<std::string> CommandLineValues(std::string_view command_line, std::string_view key);
 
 }  // namespace hmem::loader

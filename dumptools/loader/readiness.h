@@ -32,6 +32,8 @@ CheckItem Failed(std::string_view id, std::string text, std::string advice);
 CheckItem CheckRoot(bool is_root);
 // "kexec": this kernel has crash kexec and it is not switched off.
 CheckItem CheckKexec(const Host& host);
+// "panic-on-oops": without it most crashes only kill a task, and nothing is captured.
+CheckItem CheckPanicOnOops(const Host& host);
 // "lockdown": Secure Boot and lockdown against the image's signature.
 CheckItem CheckLockdown(const Host& host, const KernelImage& image);
 // "kernel-config": CONFIG_CRASH_DUMP and CONFIG_PROC_VMCORE in /boot/config-RELEASE; without that

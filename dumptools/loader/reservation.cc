@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <string_view>
 
 #include "capture-kernel/plan/key_value_text.h"
 #include "dumptools/loader/command_line.h"
@@ -30,6 +32,24 @@ Result<uint64_t> ReadKexecNumber(const Host& host, std::string_view old_name,
   return Fail(ErrorCode::kUnsupported,
               fmt::format("/sys/kernel/{}: not there; this kernel was built without crash kexec",
                           old_name));
+}
+
+// Of "128M" or "128M@16M", as memparse() of the kernel has it; nothing for "auto", for ranges
+// ("2G-4G:320M") and for a size with ",high" or ",low", which is only a part.
+std::optional<uint64_t> PlainSize(std::string_view value) {
+  value = value.substr(0, value.find('@'));
+  uint64_t unit = 1;
+  constexpr std::string_view kUnits = "KMGT";
+  if (!value.empty()) {
+    size_t power = kUnits.find(static_cast<char>(value.back() & ~0x20));
+    if (power != std::string_view::npos) {
+      unit <<= 10 * (power + 1);
+      value.remove_suffix(1);
+    }
+  }
+  auto number = plan::ParseNumber(value, 0, UINT64_MAX / unit);
+  if (!number) return std::nullopt;
+  return *number * unit;
 }
 
 }  // namespace
@@ -59,20 +79,28 @@ uint64_t NextStepBytes(uint64_t reserved_bytes) {
 std::string ReservationAdvice(const Host& host, uint64_t advised_bytes) {
   std::string word = fmt::format("crashkernel={}M", advised_bytes / kMiB);
   std::string there;
-  if (auto value = CommandLineValue(host.Read("/proc/cmdline").value_or(""), "crashkernel")) {
-    if (ReservedBytes(host).value_or(0) == 0) {
-      return fmt::format(
-          "the kernel found no free memory in one piece for crashkernel={} (dmesg | grep -i "
-          "crashkernel): give the machine more memory; {} would be enough",
-          *value, word);
+  auto values = CommandLineValues(host.Read("/proc/cmdline").value_or(""), "crashkernel");
+  if (!values.empty()) {
+    std::string words = fmt::format("crashkernel={}", fmt::join(values, " crashkernel="));
+    uint64_t reserved = ReservedBytes(host).value_or(0);
+    auto asked = PlainSize(values.back());
+    if (!asked && reserved == 0) {
+      return fmt::format("{} reserves nothing here: put {} in its place and reboot", words, word);
     }
-    if (fmt::format("crashkernel={}", *value) == word) {
+    if (asked && reserved == 0 && *asked != 0) {
+      return fmt::format(
+          "the kernel found no free memory in one piece for {}, or it was given back through "
+          "/sys/kernel/kexec_crash_size (dmesg | grep -i crashkernel): reboot if it was, or give "
+          "the machine more memory; {} would be enough",
+          words, word);
+    }
+    if (asked && *asked >= advised_bytes && reserved < *asked) {
       return fmt::format(
           "{} is on the command line already, but part of it was given back through "
           "/sys/kernel/kexec_crash_size: reboot",
-          word);
+          words);
     }
-    there = fmt::format(" in place of crashkernel={}", *value);
+    there = fmt::format(" in place of {}", words);
   }
   if (host.Exists("/etc/default/grub")) {
     return fmt::format(

@@ -70,9 +70,10 @@ TEST(BootApicId, IsTheInitialOneOfTheFirstProcessor) {
   EXPECT_EQ(BootApicId(""), std::nullopt);
 }
 
-TEST(CommandLineValue, TheLastWordWins) {
-  EXPECT_EQ(CommandLineValue("crashkernel=64M x crashkernel=128M\n", "crashkernel"), "128M");
-  EXPECT_EQ(CommandLineValue("crashkernelx=1", "crashkernel"), std::nullopt);
+TEST(CommandLineValues, AreInTheirOrder) {
+  EXPECT_EQ(CommandLineValues("crashkernel=64M x crashkernel=128M\n", "crashkernel"),
+            (std::vector<std::string>{"64M", "128M"}));
+  EXPECT_TRUE(CommandLineValues("crashkernelx=1", "crashkernel").empty());
 }
 
 }  // namespace

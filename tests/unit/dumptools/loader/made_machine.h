@@ -48,6 +48,7 @@ class MadeMachine {
     tree.File("/proc/self/mountinfo", "21 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw\n");
     tree.File("/proc/swaps", "Filename Type Size Used Priority\n");
     tree.File("/proc/sys/kernel/osrelease", std::string(kMadeRelease) + "\n");
+    tree.File("/proc/sys/kernel/panic_on_oops", "1\n");
     tree.File("/proc/cmdline", "console=ttyS0 crashkernel=128M\n");
     tree.File("/proc/meminfo", "MemTotal:  262144 kB\n");
     tree.File("/sys/kernel/kexec_crash_size", "134217728\n")

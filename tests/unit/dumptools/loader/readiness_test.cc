@@ -57,10 +57,27 @@ TEST(Readiness, RefusesAnUnsignedKernelUnderLockdown) {
   EXPECT_THAT(item.text, HasSubstr("integrity"));
 }
 
-TEST(Readiness, RefusesConfidentialityWhichHidesMemory) {
+// /proc/vmcore asks lockdown nothing.
+TEST(Readiness, TakesASignedKernelUnderConfidentialityToo) {
   MadeMachine machine;
   machine.tree.File("/sys/kernel/security/lockdown", "none integrity [confidentiality]\n");
-  EXPECT_EQ(CheckLockdown(machine.host(), Image(true)).state, State::kFailed);
+  EXPECT_EQ(CheckLockdown(machine.host(), Image(true)).state, State::kOk);
+  EXPECT_EQ(CheckLockdown(machine.host(), Image(false)).state, State::kFailed);
+}
+
+TEST(Readiness, WarnsWhenAnOopsIsNoPanic) {
+  MadeMachine machine;
+  EXPECT_EQ(CheckPanicOnOops(machine.host()).state, State::kOk);
+  machine.tree.File("/proc/sys/kernel/panic_on_oops", "0\n");
+  CheckItem item = CheckPanicOnOops(machine.host());
+  EXPECT_EQ(item.state, State::kWarning);
+  EXPECT_THAT(item.advice, HasSubstr("kernel.panic_on_oops = 1 into /etc/sysctl.d/90-hmem.conf"));
+}
+
+TEST(Readiness, WarnsWhenItIsNotKnownWhetherAnOopsIsAPanic) {
+  CheckItem item = CheckPanicOnOops(Host("/nonexistent"));
+  EXPECT_EQ(item.state, State::kWarning);
+  EXPECT_THAT(item.text, HasSubstr("/proc/sys/kernel/panic_on_oops"));
 }
 
 TEST(Readiness, SaysThatSecureBootIsOn) {

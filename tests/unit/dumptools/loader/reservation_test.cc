@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dumptools/loader/reservation.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/makers/machine_tree.h"
@@ -67,6 +68,36 @@ TEST(ReservationAdvice, NeverPutsAWordInPlaceOfItself) {
   advice = ReservationAdvice(Host(tree.root()), 128 * kMiB);
   EXPECT_NE(advice.find("given back"), std::string::npos);
   EXPECT_EQ(advice.find("in place of"), std::string::npos);
+}
+
+TEST(ReservationAdvice, SaysOfWhatIsNoPlainSizeThatItReservesNothing) {
+  makers::MachineTree tree;
+  tree.File("/sys/kernel/kexec_crash_size", "0\n");
+  for (std::string_view value : {"auto", "2G-4G:320M,4G-:512M"}) {
+    tree.File("/proc/cmdline", fmt::format("crashkernel={}\n", value));
+    EXPECT_EQ(ReservationAdvice(Host(tree.root()), 128 * kMiB),
+              fmt::format("crashkernel={} reserves nothing here: put crashkernel=128M in its "
+                          "place and reboot",
+                          value));
+  }
+}
+
+TEST(ReservationAdvice, ASizeInOtherUnitsThatWasGivenBackNeedsNoOtherWord) {
+  makers::MachineTree tree;
+  tree.File("/proc/cmdline", "crashkernel=262144k\n")
+      .File("/sys/kernel/kexec_crash_size", "67108864\n");
+  std::string advice = ReservationAdvice(Host(tree.root()), 128 * kMiB);
+  EXPECT_NE(advice.find("given back"), std::string::npos);
+  EXPECT_EQ(advice.find("in place of"), std::string::npos);
+}
+
+TEST(ReservationAdvice, NamesEveryWordThatIsThere) {
+  makers::MachineTree tree;
+  tree.File("/proc/cmdline", "crashkernel=64M crashkernel=32M\n")
+      .File("/sys/kernel/kexec_crash_size", "33554432\n");
+  EXPECT_NE(ReservationAdvice(Host(tree.root()), 128 * kMiB)
+                .find("in place of crashkernel=64M crashkernel=32M"),
+            std::string::npos);
 }
 
 TEST(NextStep, IsLargerAndRound) {
