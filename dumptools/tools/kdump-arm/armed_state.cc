@@ -12,6 +12,7 @@
 #include <span>
 
 #include "dumptools/loader/reservation.h"
+#include "dumptools/loader/system_ram.h"
 #include "hmem/base/fd.h"
 
 namespace hmem::arm {
@@ -34,7 +35,8 @@ Json ToJson(const ArmedState& state) {
           {"target_device", state.target_device},
           {"command_line", state.command_line},
           {"initramfs_bytes", state.initramfs_bytes},
-          {"armed_at_s", state.armed_at_s}};
+          {"armed_at_s", state.armed_at_s},
+          {"system_ram_bytes", state.system_ram_bytes}};
 }
 
 // Paths and command lines are bytes; what is not UTF-8 is replaced.
@@ -66,6 +68,7 @@ Result<ArmedState> FromJson(const std::string& text) {
   state.command_line = word("command_line");
   state.initramfs_bytes = static_cast<uint64_t>(number("initramfs_bytes"));
   state.armed_at_s = number("armed_at_s");
+  state.system_ram_bytes = static_cast<uint64_t>(number("system_ram_bytes"));
   if (state.arm_id.empty())
     return Fail(ErrorCode::kCorrupt, fmt::format("{}: no arm_id", kStatePath));
   return state;
@@ -90,6 +93,14 @@ std::vector<std::string> ChangesSince(const loader::Host& host, const ArmedState
     changes.push_back(fmt::format("{} is not there; run kdump-arm check", state.target_device));
   } else if (!host.Exists(state.target)) {
     changes.push_back(fmt::format("{} is not there; run kdump-arm check", state.target));
+  }
+  uint64_t ram = loader::SystemRamBytes(host);
+  if (ram != 0 && state.system_ram_bytes != 0 && ram != state.system_ram_bytes &&
+      !loader::FollowsMemoryHotplug(host)) {
+    changes.push_back(fmt::format(
+        "memory was {} MiB and is {} MiB; the loaded image does not know of the change until "
+        "kdump-arm is run again",
+        state.system_ram_bytes / kMiB, ram / kMiB));
   }
   return changes;
 }
@@ -123,6 +134,7 @@ ArmedState StateOf(const loader::Host& host, const loader::Preparation& preparat
   state.command_line = preparation.command_line;
   state.initramfs_bytes = preparation.initramfs.size();
   state.armed_at_s = now_s;
+  state.system_ram_bytes = loader::SystemRamBytes(host);
   return state;
 }
 
@@ -187,6 +199,10 @@ std::string StatusJson(const ArmStatus& status) {
     json["changes"] = status.changes;
   }
   return Dump(json);
+}
+
+std::string StatusErrorJson(const Error& error) {
+  return Dump(Json{{"armed", false}, {"error", error.ToString()}});
 }
 
 std::string CheckText(const loader::Preparation& preparation) {

@@ -27,7 +27,8 @@ struct ArmedState {
   std::string target_device;
   std::string command_line;
   uint64_t initramfs_bytes = 0;
-  int64_t armed_at_s = 0;  // Unix seconds
+  int64_t armed_at_s = 0;         // Unix seconds
+  uint64_t system_ram_bytes = 0;  // the loaded image knows of these; 0: not known
 };
 
 ArmedState StateOf(const loader::Host& host, const loader::Preparation& preparation, int64_t now_s);
@@ -54,6 +55,8 @@ Result<ArmStatus> ReadStatus(const loader::Host& host);
 
 std::string StatusText(const ArmStatus& status);
 std::string StatusJson(const ArmStatus& status);
+// Where it cannot be told.
+std::string StatusErrorJson(const Error& error);
 std::string CheckText(const loader::Preparation& preparation);
 std::string CheckJson(const loader::Preparation& preparation);
 

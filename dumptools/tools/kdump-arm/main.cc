@@ -7,10 +7,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <ctime>
+#include <sstream>
+#include <string>
 
 #include "dumptools/loader/arming.h"
 #include "dumptools/loader/config.h"
 #include "dumptools/loader/reservation.h"
+#include "dumptools/tools/kdump-arm/arm_machine.h"
 #include "dumptools/tools/kdump-arm/armed_state.h"
 
 namespace hmem::arm {
@@ -26,10 +29,20 @@ struct Options {
   bool json = false;
 };
 
+// Where stderr takes nothing the exit code still tells.
+void Talk(const std::string& line) {
+  std::fputs(fmt::format("kdump-arm: {}\n", line).c_str(), stderr);
+}
+
 int Complain(const Error& error) {
-  fmt::print(stderr, "kdump-arm: {}\n", error.ToString());
+  Talk(error.ToString());
   return kExitFailed;
 }
+
+// Whether all of it arrived is asked once, at the end.
+void Answer(const std::string& text) { std::fputs(text.c_str(), stdout); }
+
+bool Answered() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 
 // No file is the default configuration, unless one was asked for by name.
 Result<loader::Config> ReadConfig(const loader::Host& host, const Options& options) {
@@ -44,19 +57,19 @@ int Arm(const loader::Host& host, const Options& options) {
   loader::Preparation preparation = loader::Prepare(host, *config, ::geteuid() == 0);
   for (const loader::CheckItem& item : preparation.checks) {
     if (item.state == loader::CheckItem::State::kOk) continue;
-    fmt::print(stderr, "kdump-arm: {}{}: {}\n",
-               item.state == loader::CheckItem::State::kWarning ? "warning: " : "", item.text,
-               item.advice);
+    Talk(fmt::format("{}{}: {}",
+                     item.state == loader::CheckItem::State::kWarning ? "warning: " : "", item.text,
+                     item.advice));
   }
-  if (!preparation.Ready()) return kExitFailed;
+  if (!preparation.Ready()) {
+    Talk(WhatIsLoaded(host));
+    return kExitFailed;
+  }
   loader::SystemKexec kexec;
-  if (auto loaded = loader::Load(host, preparation, kexec); !loaded)
-    return Complain(loaded.error());
-  ArmedState state = StateOf(host, preparation, std::time(nullptr));
-  if (auto saved = SaveState(host, state); !saved)
-    return Complain(std::move(saved).error().Within("armed, but"));
-  fmt::print("armed: {} ({}), capture kernel {}, initramfs {} KiB\n", state.target,
-             state.target_device, state.kernel_release, state.initramfs_bytes / 1024);
+  auto state = ArmMachine(host, preparation, kexec, std::time(nullptr));
+  if (!state) return Complain(state.error());
+  Answer(fmt::format("armed: {} ({}), capture kernel {}, initramfs {} KiB\n", state->target,
+                     state->target_device, state->kernel_release, state->initramfs_bytes / 1024));
   return kExitComplete;
 }
 
@@ -68,14 +81,17 @@ int Disarm(const loader::Host& host) {
     if (auto unloaded = kexec.UnloadCrashKernel(); !unloaded) return Complain(unloaded.error());
   }
   if (auto removed = RemoveState(host); !removed) return Complain(removed.error());
-  fmt::print("{}\n", *loaded ? "disarmed" : "nothing was loaded");
+  Answer(*loaded ? "disarmed\n" : "nothing was loaded\n");
   return kExitComplete;
 }
 
 int ShowStatus(const loader::Host& host, const Options& options) {
   auto status = ReadStatus(host);
-  if (!status) return Complain(status.error());
-  fmt::print("{}", options.json ? StatusJson(*status) : StatusText(*status));
+  if (!status) {
+    if (options.json) Answer(StatusErrorJson(status.error()));
+    return Complain(status.error());
+  }
+  Answer(options.json ? StatusJson(*status) : StatusText(*status));
   return status->armed() ? kExitComplete : kExitFailed;
 }
 
@@ -83,11 +99,11 @@ int Check(const loader::Host& host, const Options& options) {
   auto config = ReadConfig(host, options);
   if (!config) return Complain(config.error());
   loader::Preparation preparation = loader::Prepare(host, *config, ::geteuid() == 0);
-  fmt::print("{}", options.json ? CheckJson(preparation) : CheckText(preparation));
+  Answer(options.json ? CheckJson(preparation) : CheckText(preparation));
   return preparation.Ready() ? kExitComplete : kExitFailed;
 }
 
-int Main(int argc, char** argv) {
+int Run(int argc, char** argv) {
   CLI::App app("Loads the capture kernel that saves a crash of this one.", "kdump-arm");
   app.set_version_flag("--version", "kdump-arm " HMEM_VERSION);
   app.set_help_flag("--help", "this text");
@@ -107,9 +123,12 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
-    return app.exit(success);
+    std::ostringstream text;
+    int status = app.exit(success, text, text);
+    Answer(text.str());
+    return status;
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "kdump-arm: {}\nTry kdump-arm --help.\n", error.what());
+    Talk(fmt::format("{}\nTry kdump-arm --help.", error.what()));
     return kExitUsage;
   }
   options.config_named = config->count() > 0;
@@ -118,6 +137,13 @@ int Main(int argc, char** argv) {
   if (status->parsed()) return ShowStatus(host, options);
   if (check->parsed()) return Check(host, options);
   return Arm(host, options);
+}
+
+int Main(int argc, char** argv) {
+  int status = Run(argc, argv);
+  if (Answered()) return status;
+  Talk("standard output: cannot be written");
+  return kExitFailed;
 }
 
 }  // namespace

@@ -4,8 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-
+#include "tests/fakes/fake_kexec.h"
 #include "tests/unit/dumptools/loader/made_machine.h"
 
 namespace hmem::loader {
@@ -14,24 +13,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-// Does what the test says and remembers what it was given.
-class FakeKexec : public Kexec {
- public:
-  Status LoadCrashKernel(const std::string& kernel_path, std::span<const std::byte> initramfs,
-                         const std::string& line) override {
-    kernel = kernel_path;
-    initramfs_bytes = initramfs.size();
-    command_line = line;
-    return on_load();
-  }
-  Status UnloadCrashKernel() override { return {}; }
-
-  std::function<Status()> on_load = [] { return Status(); };
-  std::string kernel;
-  size_t initramfs_bytes = 0;
-  std::string command_line;
-};
 
 // Ids of the checks that failed.
 std::vector<std::string> FailuresOf(const MadeMachine& machine, const Config& config = {},
@@ -142,6 +123,22 @@ TEST(Prepare, SaysThatTheTargetIsMissing) {
   EXPECT_THAT(FailuresOf({}, config), ElementsAre("target"));
 }
 
+std::string TargetAdviceOf(const MadeMachine& machine, const Config& config = {}) {
+  for (const CheckItem& item : Prepare(machine.host(), config, true).checks) {
+    if (item.id == "target") return item.advice;
+  }
+  return "";
+}
+
+TEST(Prepare, AdvisesToMakeADirectoryOnlyWhereThereIsNone) {
+  MadeMachine machine;
+  Config config;
+  config.target = "/none";
+  EXPECT_THAT(TargetAdviceOf(machine, config), HasSubstr("mkdir -p /none"));
+  machine.tree.File("/dev/vda1", std::vector<std::byte>(4096));
+  EXPECT_THAT(TargetAdviceOf(machine), HasSubstr("name a directory on ext4 or xfs"));
+}
+
 TEST(Prepare, SaysThatAModuleTableIsMissing) {
   MadeMachine machine;
   machine.tree.Remove("/lib/modules/" + std::string(kMadeRelease) + "/modules.dep");
@@ -198,7 +195,7 @@ TEST(Prepare, LooksForAliasesWhenTheCaptureKernelIsAnotherRelease) {
 
 TEST(Load, GivesKexecWhatWasPreparedAndChecksThatItIsThere) {
   MadeMachine machine;
-  FakeKexec kexec;
+  fakes::FakeKexec kexec;
   kexec.on_load = [&] {
     machine.tree.File("/sys/kernel/kexec_crash_loaded", "1\n");
     return Status();
@@ -213,14 +210,14 @@ TEST(Load, GivesKexecWhatWasPreparedAndChecksThatItIsThere) {
 
 TEST(Load, DoesNotBelieveAKernelThatDoesNotSayItIsLoaded) {
   MadeMachine machine;
-  FakeKexec kexec;
+  fakes::FakeKexec kexec;
   EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error().code(),
             ErrorCode::kIo);
 }
 
 TEST(Load, PassesOnWhatKexecSays) {
   MadeMachine machine;
-  FakeKexec kexec;
+  fakes::FakeKexec kexec;
   kexec.on_load = [] { return FailErrno("kexec_file_load", EPERM); };
   EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error().errno_value(),
             EPERM);
@@ -228,7 +225,7 @@ TEST(Load, PassesOnWhatKexecSays) {
 
 TEST(Load, AnImageThatDidNotFitAsksForTheNextStepUp) {
   MadeMachine machine;
-  FakeKexec kexec;
+  fakes::FakeKexec kexec;
   for (int number : {EADDRNOTAVAIL, ENOMEM}) {
     kexec.on_load = [&] { return FailErrno("kexec_file_load", number); };
     Error error = Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error();
@@ -241,7 +238,7 @@ TEST(Load, AnImageThatDidNotFitAsksForTheNextStepUp) {
 
 TEST(Load, AnInvalidArgumentSaysWhatItIsNot) {
   MadeMachine machine;
-  FakeKexec kexec;
+  fakes::FakeKexec kexec;
   kexec.on_load = [] { return FailErrno("kexec_file_load", EINVAL); };
   Error error = Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error();
   EXPECT_THAT(error.ToString(), HasSubstr("these were looked for"));
@@ -271,7 +268,7 @@ TEST(Prepare, SaysThatTheMachineIsTooSmallForTheImage) {
 
 TEST(Load, RefusesWhatIsNotReady) {
   MadeMachine machine;
-  FakeKexec kexec;
+  fakes::FakeKexec kexec;
   EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}, false), kexec).error().code(),
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(kexec.kernel, "");

@@ -98,6 +98,33 @@ TEST_F(ArmedStateTest, SaysWhatChangedSinceItWasArmed) {
   EXPECT_THAT(Status("1\n").changes.front(), HasSubstr("is not there any more"));
 }
 
+TEST_F(ArmedStateTest, SaysThatMemoryChangedUnlessTheKernelKeepsTheImageUpToDate) {
+  constexpr std::string_view kRam =
+      "00001000-0009fbff : System RAM\n00100000-3fffffff : System RAM\n"
+      "  01000000-01bfffff : Kernel code\n";
+  tree_.File("/dev/vda1", "").Directory("/var/crash").File("/proc/iomem", kRam);
+  ArmedState state = StateOf(host_, {}, 1);
+  EXPECT_EQ(state.system_ram_bytes, 0x9ec00u + 0x3ff00000u);
+  state.arm_id = "feed";
+  state.target = "/var/crash";
+  state.target_device = "/dev/vda1";
+  ASSERT_TRUE(SaveState(host_, state));
+  EXPECT_THAT(Status("1\n").changes, IsEmpty());
+  tree_.File("/proc/iomem", std::string(kRam) + "100000000-107ffffff : System RAM\n");
+  EXPECT_THAT(Status("1\n").changes, ElementsAre(HasSubstr("memory was 1023 MiB and is 1151 MiB")));
+  tree_.File("/sys/devices/system/memory/crash_hotplug", "1\n");
+  EXPECT_THAT(Status("1\n").changes, IsEmpty());
+  tree_.Remove("/sys/devices/system/memory/crash_hotplug");
+  tree_.File("/proc/iomem", "00000000-00000000 : System RAM\n");
+  EXPECT_THAT(Status("1\n").changes, IsEmpty());
+}
+
+TEST_F(ArmedStateTest, AStatusThatCannotBeToldIsJsonToo) {
+  auto json = nlohmann::json::parse(StatusErrorJson(Error(ErrorCode::kUnsupported, "no kexec")));
+  EXPECT_EQ(json["armed"], false);
+  EXPECT_EQ(json["error"], "no kexec");
+}
+
 TEST_F(ArmedStateTest, TheJsonSaysWhatTheTextSays) {
   ASSERT_TRUE(SaveState(host_, State()));
   auto json = nlohmann::json::parse(StatusJson(Status("1\n")));
