@@ -23,7 +23,11 @@ constexpr std::array<std::string_view, 18> kHardwareWords = {
     "swiotlb", "pci",    "noacpi",  "nopat", "clocksource", "tsc",
     "no5lvl",  "nohpet", "hpet",    "idle",  "x2apic_phys", "nox2apic"};
 
-std::vector<std::string> Words(std::string_view line) {
+std::string_view KeyOf(std::string_view word) { return word.substr(0, word.find('=')); }
+
+}  // namespace
+
+std::vector<std::string> CommandLineWords(std::string_view line) {
   std::vector<std::string> words;
   std::string word;
   bool quoted = false;
@@ -41,21 +45,17 @@ std::vector<std::string> Words(std::string_view line) {
   return words;
 }
 
-std::string_view KeyOf(std::string_view word) { return word.substr(0, word.find('=')); }
-
-}  // namespace
-
 Result<std::string> CaptureCommandLine(const CommandLineFacts& facts) {
   std::vector<std::string> out;
-  for (const std::string& word : Words(facts.running)) {
+  for (const std::string& word : CommandLineWords(facts.running)) {
     if (word == "--") break;
     if (KeyOf(word) == "console") out.push_back(word);
   }
   if (out.empty()) {
-    for (const std::string& console : Words(facts.active_consoles))
+    for (const std::string& console : CommandLineWords(facts.active_consoles))
       out.push_back("console=" + console);
   }
-  for (const std::string& word : Words(facts.running)) {
+  for (const std::string& word : CommandLineWords(facts.running)) {
     if (word == "--") break;
     if (std::find(kHardwareWords.begin(), kHardwareWords.end(), KeyOf(word)) !=
         kHardwareWords.end()) {
@@ -103,7 +103,7 @@ std::optional<uint64_t> BootApicId(std::string_view cpuinfo) {
 
 std::vector<std::string> CommandLineValues(std::string_view command_line, std::string_view key) {
   std::vector<std::string> values;
-  for (const std::string& word : Words(command_line)) {
+  for (const std::string& word : CommandLineWords(command_line)) {
     if (word == "--") break;
     if (word.find('=') != std::string::npos && KeyOf(word) == key)
       values.push_back(word.substr(key.size() + 1));

@@ -35,6 +35,9 @@ Result<std::string> CaptureCommandLine(const CommandLineFacts& facts);
 // "initial apicid" of processor 0; nothing where /proc/cpuinfo has none (not x86).
 std::optional<uint64_t> BootApicId(std::string_view cpuinfo);
 
+// The words of a command line, parted at blanks outside of quotes; the quotes stay.
+std::vector<std::string> CommandLineWords(std::string_view line);
+
 // The values of the `key=` words of a command line, in their order.
 std::vector<std::string> CommandLineValues(std::string_view command_line, std::string_view key);
 

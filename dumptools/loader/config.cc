@@ -7,6 +7,7 @@
 #include <set>
 
 #include "capture-kernel/plan/key_value_text.h"
+#include "dumptools/loader/command_line.h"
 
 namespace hmem::loader {
 namespace {
@@ -56,8 +57,19 @@ Status SetLabel(std::string_view key, const std::string& value, Config* config) 
 Status SetAppend(const std::string& value, Config* config) {
   if (value.size() > kMaxAppendBytes)
     return Refuse(fmt::format("append longer than {} bytes", kMaxAppendBytes));
-  if (value.starts_with("crashkernel=") || value.find(" crashkernel=") != std::string::npos) {
-    return Refuse("crashkernel= is for the first kernel, not for the capture kernel");
+  // The kernel parts words at any blank, takes '-' for '_', and drops quotes.
+  for (const std::string& word : CommandLineWords(value)) {
+    std::string key = word.substr(0, word.find('='));
+    std::erase(key, '"');
+    std::replace(key.begin(), key.end(), '-', '_');
+    if (key == "crashkernel") {
+      return Refuse("crashkernel= is for the first kernel, not for the capture kernel");
+    }
+    if (key == "nr_cpus" || key == "maxcpus" || key == "disable_cpu_apicid") {
+      return Refuse(fmt::format("{}= is set with cpus =", key));
+    }
+    if (key == "panic") return Refuse("panic= is set with panic_timeout =");
+    if (word == "--") return Refuse("what follows -- would not reach the kernel");
   }
   config->append = value;
   return {};

@@ -38,8 +38,8 @@ TEST(CaptureCommandLine, DoesNotTakeTheArgumentsOfInit) {
 
 TEST(CaptureCommandLine, PutsWhatTheUserAddsLast) {
   auto facts = Facts("console=ttyS0");
-  facts.append = "panic=1 loglevel=7";
-  EXPECT_TRUE(CaptureCommandLine(facts).value().ends_with("reset_devices panic=1 loglevel=7"));
+  facts.append = "quiet loglevel=7";
+  EXPECT_TRUE(CaptureCommandLine(facts).value().ends_with("reset_devices quiet loglevel=7"));
 }
 
 TEST(CaptureCommandLine, KeepsTheBootCpuOffWhenThereAreMore) {

@@ -67,6 +67,22 @@ TEST(Config, RefusesCrashkernelForTheCaptureKernel) {
   EXPECT_NE(Refusal("append = crashkernel=1G"), "");
 }
 
+TEST(Config, SplitsAppendIntoWordsAsTheKernelDoes) {
+  for (std::string_view words :
+       {"quiet\tcrashkernel=1G", "\"crashkernel=1G\"", "quiet \"crashkernel\"=1G"}) {
+    EXPECT_NE(Refusal("append = " + std::string(words)), "") << words;
+  }
+  EXPECT_EQ(Refusal("append = x=\"a crashkernel=1G\""), "");
+}
+
+TEST(Config, NamesTheKeyThatAnAppendedWordGetsRound) {
+  for (std::string_view word : {"nr_cpus=4", "nr-cpus=4", "maxcpus=4", "disable_cpu_apicid=0"}) {
+    EXPECT_TRUE(Refusal("append = " + std::string(word)).ends_with("= is set with cpus =")) << word;
+  }
+  EXPECT_EQ(Refusal("append = quiet panic=0"), "c: line 1: panic= is set with panic_timeout =");
+  EXPECT_NE(Refusal("append = quiet -- x"), "");
+}
+
 TEST(Config, RefusesAnEndlessAppend) {
   EXPECT_NE(Refusal("append = " + std::string(1025, 'x')), "");
 }
