@@ -122,8 +122,8 @@ class Preparer {
  public:
   Preparer(const Host& host, const Config& config) : host_(host), config_(config) {}
 
-  Preparation Run(bool is_root) {
-    Add(CheckRoot(is_root));
+  Preparation Run() {
+    Add(CheckRoot(host_));
     Add(CheckKexec(host_));
     Add(CheckPanicOnOops(host_));
     PrepareKernel();
@@ -246,9 +246,7 @@ bool Preparation::Ready() const {
   });
 }
 
-Preparation Prepare(const Host& host, const Config& config, bool is_root) {
-  return Preparer(host, config).Run(is_root);
-}
+Preparation Prepare(const Host& host, const Config& config) { return Preparer(host, config).Run(); }
 
 std::string LoadAdvice(const Host& host, const Preparation& preparation, int errno_value) {
   uint64_t reserved = ReservedBytes(host).value_or(0);

@@ -36,7 +36,7 @@ struct Preparation {
 
 // Never fails as a whole: what is wrong is in `checks`, each thing by itself as far as they can be
 // told apart.
-Preparation Prepare(const Host& host, const Config& config, bool is_root);
+Preparation Prepare(const Host& host, const Config& config);
 
 // What to do when loading what passed every check failed with this errno; empty when the error's
 // own text says it.

@@ -18,6 +18,11 @@ namespace hmem::loader {
 
 bool Host::Exists(std::string_view path) const { return ::access(At(path).c_str(), F_OK) == 0; }
 
+bool Host::IsNamed(std::string_view path) const {
+  struct stat st;
+  return ::lstat(At(path).c_str(), &st) == 0;
+}
+
 bool Host::IsDirectory(std::string_view path) const {
   struct stat st;
   return ::stat(At(path).c_str(), &st) == 0 && S_ISDIR(st.st_mode);

@@ -20,6 +20,8 @@ class Host {
   std::string At(std::string_view path) const { return prefix_ + std::string(path); }
 
   bool Exists(std::string_view path) const;
+  // Something has that name, if only a link that leads nowhere.
+  bool IsNamed(std::string_view path) const;
   bool IsDirectory(std::string_view path) const;
   // Whole file; errors name `path` as given. kIo, kLimit.
   Result<std::string> Read(std::string_view path, size_t max_bytes = 1 << 20) const;

@@ -32,10 +32,10 @@ Status FileLoad(int kernel_fd, int initramfs_fd, const std::string& command_line
 std::string KexecAdvice(int errno_value) {
   switch (errno_value) {
     case EPERM:
-      return "not root, or kexec is switched off until the next boot (kernel.kexec_load_disabled), "
-             "or lockdown";
+      return "not root, a container or a security policy (seccomp, SELinux) that forbids it, kexec "
+             "switched off until the next boot (kernel.kexec_load_disabled), or lockdown";
     case ENOSYS:
-      return "this kernel was built without CONFIG_KEXEC_FILE";
+      return "this kernel was built without CONFIG_KEXEC_FILE, or a container hides the call";
     case EKEYREJECTED:
     case ENOKEY:
     case ENODATA:

@@ -2,9 +2,11 @@
 #include "dumptools/loader/readiness.h"
 
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <sys/statvfs.h>
 
 #include <cerrno>
+#include <charconv>
 
 #include "capture-kernel/plan/key_value_text.h"
 #include "dumptools/loader/reservation.h"
@@ -31,6 +33,22 @@ std::string LockdownMode(const Host& host) {
 bool SecureBootOn(const Host& host) {
   auto variable = host.Read(kSecureBoot);
   return variable && variable->size() == 5 && (*variable)[4] == 1;
+}
+
+// "CapEff:" of /proc/self/status, hexadecimal.
+uint64_t EffectiveCapabilities(std::string_view status) {
+  constexpr std::string_view kKey = "\nCapEff:\t";
+  size_t at = status.find(kKey);
+  if (at == std::string_view::npos) return 0;
+  status.remove_prefix(at + kKey.size());
+  uint64_t capabilities = 0;
+  std::from_chars(status.data(), status.data() + status.size(), capabilities, 16);
+  return capabilities;
+}
+
+// It alone maps all 2^32 - 1 ids: "         0          0 4294967295".
+bool IsFirstUserNamespace(std::string_view uid_map) {
+  return uid_map.find(" 4294967295\n") != std::string_view::npos;
 }
 
 uint64_t MemTotalBytes(const Host& host) {
@@ -82,14 +100,29 @@ CheckItem Failed(std::string_view id, std::string text, std::string advice) {
   return {std::string(id), CheckItem::State::kFailed, std::move(text), std::move(advice)};
 }
 
-CheckItem CheckRoot(bool is_root) {
-  if (is_root) return Passed("root", "running as root");
-  return Failed("root", "not running as root", "run it with sudo");
+CheckItem CheckRoot(const Host& host) {
+  auto status = host.Read("/proc/self/status");
+  if (!status) return Failed("root", status.error().ToString(), "mount /proc");
+  if ((EffectiveCapabilities(*status) >> CAP_SYS_BOOT & 1) == 0) {
+    return Failed("root", "this process does not have CAP_SYS_BOOT",
+                  "run it with sudo, and not in a container");
+  }
+  if (auto map = host.Read("/proc/self/uid_map"); map && !IsFirstUserNamespace(*map)) {
+    return Failed("root", "root of a user namespace (a container) cannot load a kernel",
+                  "run it on the host");
+  }
+  return Passed("root", "has CAP_SYS_BOOT");
 }
 
 CheckItem CheckKexec(const Host& host) {
   if (auto loaded = CrashKernelLoaded(host); !loaded) {
     return Failed("kexec", loaded.error().ToString(),
+                  "boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
+  }
+  auto release = host.KernelRelease();
+  auto config = release ? host.Read(fmt::format("/boot/config-{}", *release)) : release;
+  if (config && config->find("\nCONFIG_KEXEC_FILE=y\n") == std::string::npos) {
+    return Failed("kexec", fmt::format("{} is not built with CONFIG_KEXEC_FILE", *release),
                   "boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
   }
   auto line = [&](std::string_view name) {

@@ -28,9 +28,9 @@ CheckItem Passed(std::string_view id, std::string text);
 CheckItem Warned(std::string_view id, std::string text, std::string advice);
 CheckItem Failed(std::string_view id, std::string text, std::string advice);
 
-// "root": kexec needs CAP_SYS_BOOT.
-CheckItem CheckRoot(bool is_root);
-// "kexec": this kernel has crash kexec and it is not switched off.
+// "root": kexec needs CAP_SYS_BOOT in the first user namespace: root in a container has none there.
+CheckItem CheckRoot(const Host& host);
+// "kexec": this kernel has kexec_file_load and crash kexec, and they are not switched off.
 CheckItem CheckKexec(const Host& host);
 // "panic-on-oops": without it most crashes only kill a task, and nothing is captured.
 CheckItem CheckPanicOnOops(const Host& host);

@@ -2,7 +2,6 @@
 // kdump-arm: loads the capture kernel, says whether it is loaded, or why it cannot be. See
 // kdump-arm(8).
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -46,7 +45,7 @@ bool Answered() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 
 // No file is the default configuration, unless one was asked for by name.
 Result<loader::Config> ReadConfig(const loader::Host& host, const Options& options) {
-  if (!options.config_named && !host.Exists(options.config_path)) return loader::Config();
+  if (!options.config_named && !host.IsNamed(options.config_path)) return loader::Config();
   HMEM_ASSIGN(std::string text, host.Read(options.config_path));
   return loader::ParseConfig(text, options.config_path);
 }
@@ -54,7 +53,7 @@ Result<loader::Config> ReadConfig(const loader::Host& host, const Options& optio
 int Arm(const loader::Host& host, const Options& options) {
   auto config = ReadConfig(host, options);
   if (!config) return Complain(config.error());
-  loader::Preparation preparation = loader::Prepare(host, *config, ::geteuid() == 0);
+  loader::Preparation preparation = loader::Prepare(host, *config);
   for (const loader::CheckItem& item : preparation.checks) {
     if (item.state == loader::CheckItem::State::kOk) continue;
     Talk(fmt::format("{}{}: {}",
@@ -98,7 +97,7 @@ int ShowStatus(const loader::Host& host, const Options& options) {
 int Check(const loader::Host& host, const Options& options) {
   auto config = ReadConfig(host, options);
   if (!config) return Complain(config.error());
-  loader::Preparation preparation = loader::Prepare(host, *config, ::geteuid() == 0);
+  loader::Preparation preparation = loader::Prepare(host, *config);
   Answer(options.json ? CheckJson(preparation) : CheckText(preparation));
   return preparation.Ready() ? kExitComplete : kExitFailed;
 }

@@ -15,10 +15,9 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 // Ids of the checks that failed.
-std::vector<std::string> FailuresOf(const MadeMachine& machine, const Config& config = {},
-                                    bool is_root = true) {
+std::vector<std::string> FailuresOf(const MadeMachine& machine, const Config& config = {}) {
   std::vector<std::string> ids;
-  for (const CheckItem& item : Prepare(machine.host(), config, is_root).checks) {
+  for (const CheckItem& item : Prepare(machine.host(), config).checks) {
     if (item.state == CheckItem::State::kFailed) ids.push_back(item.id);
     if (item.state != CheckItem::State::kOk) {
       EXPECT_NE(item.advice, "") << item.id;
@@ -36,7 +35,7 @@ void AddWatchdog(MadeMachine& machine, std::string_view name, std::string device
 
 TEST(Prepare, AHealthyMachineIsReady) {
   MadeMachine machine;
-  Preparation made = Prepare(machine.host(), {}, true);
+  Preparation made = Prepare(machine.host(), {});
   for (const CheckItem& item : made.checks)
     EXPECT_EQ(item.state, CheckItem::State::kOk) << item.id << ": " << item.text;
   EXPECT_TRUE(made.Ready());
@@ -56,7 +55,7 @@ TEST(Prepare, TakesTheHardwareWatchdogAlongButNotSoftdog) {
       modules + "modules.dep",
       "kernel/virtio_blk.ko:\nkernel/virtio_pci.ko:\nkernel/i6300esb.ko:\nkernel/softdog.ko:\n");
   machine.tree.File(modules + "kernel/i6300esb.ko", MadeProgram());
-  EXPECT_THAT(Prepare(machine.host(), {}, true).module_files,
+  EXPECT_THAT(Prepare(machine.host(), {}).module_files,
               ElementsAre(HasSubstr("/virtio_pci.ko"), HasSubstr("/virtio_blk.ko"),
                           HasSubstr("/i6300esb.ko")));
 }
@@ -72,7 +71,7 @@ TEST(Prepare, TakesTheDriversAboveAWatchdogAlong) {
                     "lpc_ich.ko:\n");
   machine.tree.File(modules + "kernel/iTCO_wdt.ko", MadeProgram());
   machine.tree.File(modules + "kernel/lpc_ich.ko", MadeProgram());
-  EXPECT_THAT(Prepare(machine.host(), {}, true).module_files,
+  EXPECT_THAT(Prepare(machine.host(), {}).module_files,
               ElementsAre(HasSubstr("/virtio_pci.ko"), HasSubstr("/virtio_blk.ko"),
                           HasSubstr("/lpc_ich.ko"), HasSubstr("/iTCO_wdt.ko")));
 }
@@ -109,7 +108,11 @@ TEST(Prepare, SaysThatADeviceIsTooSmall) {
   EXPECT_THAT(FailuresOf(machine, config), ElementsAre("free-space"));
 }
 
-TEST(Prepare, SaysThatItNeedsRoot) { EXPECT_THAT(FailuresOf({}, {}, false), ElementsAre("root")); }
+TEST(Prepare, SaysThatItNeedsRoot) {
+  MadeMachine machine;
+  machine.tree.File("/proc/self/status", "Name:\tx\nCapEff:\t0000000000000000\n");
+  EXPECT_THAT(FailuresOf(machine), ElementsAre("root"));
+}
 
 TEST(Prepare, SaysThatTheKernelImageIsMissing) {
   MadeMachine machine;
@@ -124,7 +127,7 @@ TEST(Prepare, SaysThatTheTargetIsMissing) {
 }
 
 std::string TargetAdviceOf(const MadeMachine& machine, const Config& config = {}) {
-  for (const CheckItem& item : Prepare(machine.host(), config, true).checks) {
+  for (const CheckItem& item : Prepare(machine.host(), config).checks) {
     if (item.id == "target") return item.advice;
   }
   return "";
@@ -188,7 +191,7 @@ TEST(Prepare, LooksForAliasesWhenTheCaptureKernelIsAnotherRelease) {
   machine.tree.File("/sys/devices/pci0000:00/0000:00:03.0/modalias", "pci:v00001AF4d00001001\n");
   Config config;
   config.kernel = "/boot/vmlinuz-other";
-  EXPECT_THAT(Prepare(machine.host(), config, true).module_files,
+  EXPECT_THAT(Prepare(machine.host(), config).module_files,
               ElementsAre("/lib/modules/6.9/port.ko", "/lib/modules/6.9/virtio_pci.ko",
                           "/lib/modules/6.9/quirk.ko", "/lib/modules/6.9/virtio_blk.ko"));
 }
@@ -200,7 +203,7 @@ TEST(Load, GivesKexecWhatWasPreparedAndChecksThatItIsThere) {
     machine.tree.File("/sys/kernel/kexec_crash_loaded", "1\n");
     return Status();
   };
-  Preparation made = Prepare(machine.host(), {}, true);
+  Preparation made = Prepare(machine.host(), {});
   auto loaded = Load(machine.host(), made, kexec);
   ASSERT_TRUE(loaded) << loaded.error().ToString();
   EXPECT_THAT(kexec.kernel, HasSubstr("/boot/vmlinuz-6.1.0-56-cloud-amd64"));
@@ -211,7 +214,7 @@ TEST(Load, GivesKexecWhatWasPreparedAndChecksThatItIsThere) {
 TEST(Load, DoesNotBelieveAKernelThatDoesNotSayItIsLoaded) {
   MadeMachine machine;
   fakes::FakeKexec kexec;
-  EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error().code(),
+  EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}), kexec).error().code(),
             ErrorCode::kIo);
 }
 
@@ -219,8 +222,7 @@ TEST(Load, PassesOnWhatKexecSays) {
   MadeMachine machine;
   fakes::FakeKexec kexec;
   kexec.on_load = [] { return FailErrno("kexec_file_load", EPERM); };
-  EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error().errno_value(),
-            EPERM);
+  EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}), kexec).error().errno_value(), EPERM);
 }
 
 TEST(Load, AnImageThatDidNotFitAsksForTheNextStepUp) {
@@ -228,7 +230,7 @@ TEST(Load, AnImageThatDidNotFitAsksForTheNextStepUp) {
   fakes::FakeKexec kexec;
   for (int number : {EADDRNOTAVAIL, ENOMEM}) {
     kexec.on_load = [&] { return FailErrno("kexec_file_load", number); };
-    Error error = Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error();
+    Error error = Load(machine.host(), Prepare(machine.host(), {}), kexec).error();
     EXPECT_EQ(error.errno_value(), number);
     EXPECT_THAT(error.ToString(), HasSubstr("did not fit into the 128 MiB that are reserved"));
     EXPECT_THAT(error.ToString(), HasSubstr("add crashkernel=192M"));
@@ -240,7 +242,7 @@ TEST(Load, AnInvalidArgumentSaysWhatItIsNot) {
   MadeMachine machine;
   fakes::FakeKexec kexec;
   kexec.on_load = [] { return FailErrno("kexec_file_load", EINVAL); };
-  Error error = Load(machine.host(), Prepare(machine.host(), {}, true), kexec).error();
+  Error error = Load(machine.host(), Prepare(machine.host(), {}), kexec).error();
   EXPECT_THAT(error.ToString(), HasSubstr("these were looked for"));
 }
 
@@ -269,14 +271,22 @@ TEST(Prepare, SaysThatTheMachineIsTooSmallForTheImage) {
 TEST(Load, RefusesWhatIsNotReady) {
   MadeMachine machine;
   fakes::FakeKexec kexec;
-  EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}, false), kexec).error().code(),
+  machine.tree.Remove("/proc/self/status");
+  EXPECT_EQ(Load(machine.host(), Prepare(machine.host(), {}), kexec).error().code(),
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(kexec.kernel, "");
 }
 
-TEST(KexecAdvice, ExplainsTheErrnosThatPeopleMeet) {
-  for (int number : {EPERM, ENOSYS, EKEYREJECTED, ENOKEY, EADDRNOTAVAIL, ENOEXEC, EBUSY})
-    EXPECT_NE(KexecAdvice(number), "");
+TEST(KexecAdvice, NamesTheCauseOfEachErrnoThatPeopleMeet) {
+  EXPECT_THAT(KexecAdvice(EPERM), HasSubstr("kexec_load_disabled"));
+  EXPECT_THAT(KexecAdvice(EPERM), HasSubstr("container"));
+  EXPECT_THAT(KexecAdvice(ENOSYS), HasSubstr("CONFIG_KEXEC_FILE"));
+  for (int number : {EKEYREJECTED, ENOKEY, ENODATA})
+    EXPECT_THAT(KexecAdvice(number), HasSubstr("not signed"));
+  for (int number : {EADDRNOTAVAIL, ENOMEM})
+    EXPECT_THAT(KexecAdvice(number), HasSubstr("no place"));
+  EXPECT_THAT(KexecAdvice(ENOEXEC), HasSubstr("not a kernel image"));
+  EXPECT_THAT(KexecAdvice(EBUSY), HasSubstr("another kexec load"));
   EXPECT_EQ(KexecAdvice(EIO), "");
 }
 

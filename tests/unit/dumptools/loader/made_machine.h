@@ -46,6 +46,8 @@ class MadeMachine {
     makers::AddDisk(tree, kMadeDisk, "254:0", drivers, {});
     makers::AddPartition(tree, std::string(kMadeDisk) + "/vda1", "254:1", MadeExt4());
     tree.File("/proc/self/mountinfo", "21 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw\n");
+    tree.File("/proc/self/status", "Name:\tkdump-arm\nCapEff:\t000001ffffffffff\n");
+    tree.File("/proc/self/uid_map", "         0          0 4294967295\n");
     tree.File("/proc/swaps", "Filename Type Size Used Priority\n");
     tree.File("/proc/sys/kernel/osrelease", std::string(kMadeRelease) + "\n");
     tree.File("/proc/sys/kernel/panic_on_oops", "1\n");
@@ -58,7 +60,8 @@ class MadeMachine {
     std::string boot = "/boot/";
     tree.File(boot + "vmlinuz-" + std::string(kMadeRelease), MadeKernel(kMadeRelease));
     tree.File(boot + "config-" + std::string(kMadeRelease),
-              "#\nCONFIG_CRASH_DUMP=y\nCONFIG_PROC_VMCORE=y\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_"
+              "#\nCONFIG_KEXEC_FILE=y\nCONFIG_CRASH_DUMP=y\nCONFIG_PROC_VMCORE=y\nCONFIG_BLK_DEV_"
+              "INITRD=y\nCONFIG_"
               "DEVTMPFS=y\n");
     std::string modules = "/lib/modules/" + std::string(kMadeRelease) + "/";
     tree.File(modules + "modules.dep",

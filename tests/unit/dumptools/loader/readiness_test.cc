@@ -21,10 +21,26 @@ KernelImage Image(bool is_signed) {
   return image;
 }
 
-TEST(Readiness, WantsRoot) {
-  EXPECT_EQ(CheckRoot(true).state, State::kOk);
-  EXPECT_EQ(CheckRoot(false).state, State::kFailed);
-  EXPECT_NE(CheckRoot(false).advice, "");
+TEST(Readiness, WantsTheCapabilityAndNotTheUser) {
+  MadeMachine machine;
+  EXPECT_EQ(CheckRoot(machine.host()).state, State::kOk);
+  machine.tree.File("/proc/self/status", "Name:\tx\nCapEff:\t000001ffffbfffff\n");
+  EXPECT_EQ(CheckRoot(machine.host()).state, State::kFailed);
+  EXPECT_THAT(CheckRoot(machine.host()).advice, HasSubstr("sudo"));
+}
+
+TEST(Readiness, RefusesRootOfAUserNamespace) {
+  MadeMachine machine;
+  machine.tree.File("/proc/self/uid_map", "         0     100000      65536\n");
+  EXPECT_EQ(CheckRoot(machine.host()).state, State::kFailed);
+  EXPECT_THAT(CheckRoot(machine.host()).advice, HasSubstr("on the host"));
+}
+
+TEST(Readiness, NamesARunningKernelWithoutKexecFileLoad) {
+  MadeMachine machine;
+  machine.tree.File("/boot/config-" + std::string(kMadeRelease),
+                    "#\nCONFIG_CRASH_DUMP=y\n# CONFIG_KEXEC_FILE is not set\n");
+  EXPECT_THAT(CheckKexec(machine.host()).text, HasSubstr("CONFIG_KEXEC_FILE"));
 }
 
 TEST(Readiness, NamesKexecLoadDisabled) {

@@ -21,7 +21,7 @@ class ArmMachineTest : public testing::Test {
     machine_.tree.File("/sys/kernel/kexec_crash_loaded", number);
   }
   Result<ArmedState> Arm() {
-    return ArmMachine(machine_.host(), loader::Prepare(machine_.host(), {}, true), kexec_, 1);
+    return ArmMachine(machine_.host(), loader::Prepare(machine_.host(), {}), kexec_, 1);
   }
   // Armed once, and the next load ends with `loaded_after`.
   std::string SecondFailure(std::string_view loaded_after) {
