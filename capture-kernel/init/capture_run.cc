@@ -128,14 +128,14 @@ void CaptureRun::ReadPlan() {
 }
 
 void CaptureRun::LoadModules() {
-  for (const std::string& module : plan_.modules) {
+  for (const plan::Module& module : plan_.modules) {
     auto load = [&]() -> Result<std::string> {
-      HMEM_TRY(LoadModule(module));
+      HMEM_TRY(LoadModule(module.path, module.options));
       return "";
     };
     // A crc32c for another CPU says ENODEV; the target tells whether what is missing was needed.
     if (auto loaded = InChild(load, kModuleDeadlineMs); !loaded)
-      console_->Say(Within(module, std::move(loaded)).error().ToString());
+      console_->Say(Within(module.path, std::move(loaded)).error().ToString());
   }
   timeline_.Mark("modules", "modules loaded", UptimeNs());
 }

@@ -12,9 +12,9 @@
 
 namespace hmem::init {
 
-Status LoadModule(const std::string& path) {
+Status LoadModule(const std::string& path, const std::string& options) {
   HMEM_ASSIGN(UniqueFd fd, OpenFile(path, O_RDONLY));
-  if (::syscall(SYS_finit_module, fd.get(), "", 0) == 0 || errno == EEXIST) return {};
+  if (::syscall(SYS_finit_module, fd.get(), options.c_str(), 0) == 0 || errno == EEXIST) return {};
   return FailErrno(fmt::format("{}: finit_module", path), errno);
 }
 

@@ -8,7 +8,7 @@
 
 namespace hmem::init {
 
-// finit_module(2) of a plain .ko; one that is there already is fine. kIo.
-Status LoadModule(const std::string& path);
+// finit_module(2) of a plain .ko with "PARAM=VALUE ..."; one that is there already is fine. kIo.
+Status LoadModule(const std::string& path, const std::string& options);
 
 }  // namespace hmem::init

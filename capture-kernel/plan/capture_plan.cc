@@ -51,7 +51,9 @@ Status Apply(const KeyValue& entry, CapturePlan* plan) {
     return {};
   }
   if (entry.key == "module") {
-    plan->modules.push_back(entry.value);
+    size_t blank = std::min(entry.value.find(' '), entry.value.size());
+    plan->modules.push_back({entry.value.substr(0, blank),
+                             entry.value.substr(std::min(blank + 1, entry.value.size()))});
     return {};
   }
   if (entry.key == "final_action") {
@@ -132,7 +134,10 @@ std::string FormatCapturePlan(const CapturePlan& plan) {
     text += fmt::format("target.fs_type = {}\ntarget.fs_uuid = {}\ntarget.directory = {}\n",
                         target.file_system.type, target.file_system.uuid, target.directory);
   }
-  for (const std::string& module : plan.modules) text += fmt::format("module = {}\n", module);
+  for (const Module& module : plan.modules) {
+    text += fmt::format("module = {}{}{}\n", module.path, module.options.empty() ? "" : " ",
+                        module.options);
+  }
   text += fmt::format(
       "deadline.record = {}\ndeadline.dump = {}\ndeadline.target = {}\ndeadline.log = "
       "{}\ndeadline.total = {}\n",

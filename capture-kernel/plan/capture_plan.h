@@ -46,9 +46,16 @@ struct Deadlines {
 
 constexpr uint64_t kMaxDeadlineSeconds = 7 * 24 * 3600;
 
+struct Module {
+  std::string path;     // in the initramfs, without blanks
+  std::string options;  // "PARAM=VALUE ...", as finit_module(2) takes them; may be empty
+
+  bool operator==(const Module&) const = default;
+};
+
 struct CapturePlan {
   Target target;
-  std::vector<std::string> modules;  // paths in the initramfs, in load order
+  std::vector<Module> modules;  // in load order
   Deadlines deadlines;
   FinalAction final_action = FinalAction::kReboot;
 

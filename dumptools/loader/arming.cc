@@ -9,6 +9,7 @@
 #include "dumptools/loader/command_line.h"
 #include "dumptools/loader/initramfs.h"
 #include "dumptools/loader/module_index.h"
+#include "dumptools/loader/module_options.h"
 #include "dumptools/loader/reservation.h"
 #include "hmem/base/fd.h"
 
@@ -223,6 +224,7 @@ class Preparer {
     input.plan.deadlines = config_.deadlines;
     input.plan.final_action = config_.final_action;
     input.module_files = out_.module_files;
+    input.module_options = ReadModuleOptions(host_);
     input.identity = out_.identity;
     auto initramfs = BuildInitramfs(host_, input);
     if (!initramfs)

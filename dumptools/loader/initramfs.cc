@@ -87,7 +87,9 @@ Result<std::vector<std::byte>> BuildInitramfs(const Host& host, const InitramfsI
     HMEM_ASSIGN(auto module, UnpackModule(file, packed));
     std::string path = fmt::format("/lib/modules/{}.ko", ModuleName(file));
     HMEM_TRY(cpio.AddFile(Relative(path), 0644, module));
-    plan.modules.push_back(std::move(path));
+    auto options = input.module_options.find(ModuleName(file));
+    plan.modules.push_back(
+        {std::move(path), options == input.module_options.end() ? "" : options->second});
   }
   HMEM_TRY(
       cpio.AddFile(Relative(plan::kInitConfPath), 0644, AsBytes(plan::FormatCapturePlan(plan))));

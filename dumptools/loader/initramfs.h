@@ -10,6 +10,7 @@
 #include "capture-kernel/plan/capture_plan.h"
 #include "dumptools/loader/host.h"
 #include "dumptools/loader/identity.h"
+#include "dumptools/loader/module_options.h"
 #include "hmem/base/result.h"
 
 namespace hmem::loader {
@@ -21,6 +22,7 @@ constexpr std::string_view kHmemdumpStaticPath = "/usr/lib/hmem/hmemdump";
 struct InitramfsInput {
   plan::CapturePlan plan;                 // its modules are set from module_files
   std::vector<std::string> module_files;  // on the host, in load order
+  ModuleOptions module_options;           // of any modules; those of the files are taken
   Identity identity;
 };
 

@@ -14,7 +14,8 @@ CapturePlan PathPlan() {
   plan.target.sectors = 12345;
   plan.target.file_system = {"xfs", "00112233-4455-6677-8899-aabbccddeeff"};
   plan.target.directory = "/crash";
-  plan.modules = {"/lib/modules/virtio.ko", "/lib/modules/virtio_blk.ko"};
+  plan.modules = {{"/lib/modules/virtio.ko", ""},
+                  {"/lib/modules/virtio_blk.ko", "queue_depth=4 x=\"a b\""}};
   plan.deadlines = {.record_s = 5, .dump_s = 6, .target_s = 7, .log_s = 8, .total_s = 9};
   plan.final_action = FinalAction::kPoweroff;
   return plan;

@@ -51,6 +51,18 @@ TEST(Initramfs, NamesTheModuleThatIsNotThere) {
   EXPECT_THAT(Refusal(machine), HasSubstr("kernel/virtio.ko: No such file"));
 }
 
+TEST(Initramfs, ThePlanHasTheOptionsOfTheModulesItLoads) {
+  MadeMachine machine;
+  InitramfsInput input;
+  input.module_files = {"/lib/modules/6.1.0-56-cloud-amd64/kernel/virtio.ko"};
+  input.module_options = {{"virtio", "x=1 y=2"}, {"other", "z=3"}};
+  auto made = BuildInitramfs(machine.host(), input);
+  ASSERT_TRUE(made) << made.error().ToString();
+  std::string text(reinterpret_cast<const char*>(made->data()), made->size());
+  EXPECT_THAT(text, HasSubstr("module = /lib/modules/virtio.ko x=1 y=2\n"));
+  EXPECT_EQ(text.find("z=3"), std::string::npos);
+}
+
 TEST(Initramfs, RefusesAProgramThatNeedsLibraries) {
   constexpr uint32_t kInterpreter = 3;
   MadeMachine machine;
