@@ -2,7 +2,6 @@
 #include "dumptools/symbols/symbol_table.h"
 
 #include <algorithm>
-#include <bit>
 #include <functional>
 #include <limits>
 
@@ -16,6 +15,10 @@ constexpr ptrdiff_t kMaxAliases = 64;
 // Names that tools make, not people: call padding, mapping symbols, local labels.
 bool IsMarker(std::string_view name) {
   return name.starts_with("__pfx_") || name.starts_with('$') || name.starts_with(".L");
+}
+
+uint32_t HashOf(std::string_view name) {
+  return static_cast<uint32_t>(std::hash<std::string_view>()(name));
 }
 
 }  // namespace
@@ -33,9 +36,9 @@ uint32_t SymbolTable::AddModule(std::string_view name, std::vector<VirtRange> te
 void SymbolTable::Add(uint32_t module, std::string_view name, VirtAddr address, uint64_t size_bytes,
                       char kind) {
   name = name.substr(0, std::numeric_limits<uint16_t>::max());
-  // Offsets of names are 32 bits wide, modules 16: what does not fit is more than any kernel has.
-  if (names_.size() + name.size() > std::numeric_limits<uint32_t>::max() ||
-      module > std::numeric_limits<uint16_t>::max() || module >= modules_.size()) {
+  // Offsets of names are 32 bits wide: what does not fit is more than any kernel has.
+  if (names_.size() + name.size() > std::numeric_limits<uint32_t>::max() || module > kMaxModules ||
+      module >= modules_.size()) {
     return;
   }
   entries_.push_back({
@@ -77,13 +80,16 @@ void SymbolTable::Seal() {
     }
   }
 
-  by_name_.assign(std::bit_ceil(std::max<size_t>(entries_.size() * 2, 16)), 0);
-  const size_t mask = by_name_.size() - 1;
+  by_name_.clear();
+  by_name_.reserve(entries_.size());
   for (size_t i = 0; i < entries_.size(); ++i) {
-    size_t slot = std::hash<std::string_view>()(NameOf(entries_[i])) & mask;
-    while (by_name_[slot] != 0) slot = (slot + 1) & mask;
-    by_name_[slot] = static_cast<uint32_t>(i + 1);
+    by_name_.push_back({HashOf(NameOf(entries_[i])), static_cast<uint32_t>(i)});
   }
+  std::ranges::sort(by_name_, [&](const NameKey& a, const NameKey& b) {
+    if (a.hash != b.hash) return a.hash < b.hash;
+    const uint16_t module_a = entries_[a.entry].module, module_b = entries_[b.entry].module;
+    return module_a != module_b ? module_a < module_b : a.entry < b.entry;
+  });
 }
 
 std::string_view SymbolTable::NameOf(const Entry& entry) const {
@@ -100,33 +106,36 @@ Symbol SymbolTable::ToSymbol(const Entry& entry) const {
 
 template <typename Visit>
 void SymbolTable::ForEachNamed(std::string_view name, Visit visit) const {
-  if (by_name_.empty()) return;
-  const size_t mask = by_name_.size() - 1;
-  // At most half full, so a free slot ends every search.
-  for (size_t slot = std::hash<std::string_view>()(name) & mask; by_name_[slot] != 0;
-       slot = (slot + 1) & mask) {
-    const Entry& entry = entries_[by_name_[slot] - 1];
-    if (NameOf(entry) == name && !visit(entry)) return;
+  const uint32_t hash = HashOf(name);
+  for (auto it = std::ranges::lower_bound(by_name_, hash, {}, &NameKey::hash);
+       it != by_name_.end() && it->hash == hash; ++it) {
+    if (NameOf(entries_[it->entry]) == name && !visit(size_t{it->entry})) return;
   }
 }
 
 std::optional<Symbol> SymbolTable::Find(std::string_view name,
                                         std::optional<std::string_view> module) const {
-  std::optional<Symbol> found;
-  ForEachNamed(name, [&](const Entry& entry) {
-    if (module && modules_[entry.module].name != *module) return true;
-    found = ToSymbol(entry);
-    return false;
+  std::optional<size_t> first;
+  ForEachNamed(name, [&](size_t i) {
+    if (module && modules_[entries_[i].module].name != *module) return true;
+    first = std::min(first.value_or(i), i);
+    // The kernel is one module; of others there may be two of one name.
+    return !(module && module->empty());
   });
-  return found;
+  if (!first) return std::nullopt;
+  return ToSymbol(entries_[*first]);
 }
 
 std::vector<Symbol> SymbolTable::FindAll(std::string_view name) const {
-  std::vector<Symbol> found;
-  ForEachNamed(name, [&](const Entry& entry) {
-    found.push_back(ToSymbol(entry));
+  std::vector<size_t> indices;
+  ForEachNamed(name, [&](size_t i) {
+    indices.push_back(i);
     return true;
   });
+  std::ranges::sort(indices);
+  std::vector<Symbol> found;
+  found.reserve(indices.size());
+  for (size_t i : indices) found.push_back(ToSymbol(entries_[i]));
   return found;
 }
 

@@ -29,9 +29,12 @@ struct Located {
 
 // Fill with Add, then Seal; lookups see what was there at the last Seal. More may be added and
 // sealed later (module symbols are found through kernel symbols). Memory: 24 bytes, the name and
-// about 12 bytes of index for each symbol.
+// 8 bytes of index for each symbol.
 class SymbolTable {
  public:
+  // Symbols of modules beyond are dropped: an entry has 16 bits for its module.
+  static constexpr size_t kMaxModules = 65535;
+
   // Room for as many symbols and bytes of names, to spare copies.
   void Reserve(size_t symbols, size_t name_bytes);
   // Index to pass to Add; 0 is the kernel. A symbol inside one of the `text` ranges does not reach
@@ -72,16 +75,24 @@ class SymbolTable {
     std::vector<VirtRange> text;
   };
 
+  // A dump may give one name to any number of symbols, so no search may walk over equal ones to
+  // place the next: the index is sorted, not probed.
+  struct NameKey {
+    uint32_t hash;
+    uint32_t entry;
+  };
+
   std::string_view NameOf(const Entry& entry) const;
   Symbol ToSymbol(const Entry& entry) const;
-  // Calls visit(entry index) for every symbol of that name, by address, until it returns false.
+  // Calls visit(entry index) for every symbol of that name until it returns false: the kernel's
+  // first, then module by module, each by address.
   template <typename Visit>
   void ForEachNamed(std::string_view name, Visit visit) const;
 
   std::string names_;
-  std::vector<Entry> entries_;     // after Seal: absolute ones, then the rest, each by address
-  size_t first_located_ = 0;       // first entry that is not absolute
-  std::vector<uint32_t> by_name_;  // open-addressing hash table of entry index + 1; 0 is free
+  std::vector<Entry> entries_;    // after Seal: absolute ones, then the rest, each by address
+  size_t first_located_ = 0;      // first entry that is not absolute
+  std::vector<NameKey> by_name_;  // by hash, module, address
   std::vector<Module> modules_{Module{}};
 };
 

@@ -108,6 +108,35 @@ TEST(SymbolTable, FindsInOneModuleAlone) {
   EXPECT_FALSE(table.Find("init", "ext4"));
 }
 
+TEST(SymbolTable, FindsTheFirstByAddressOfTwoModulesOfOneName) {
+  SymbolTable table;
+  for (uint64_t at : {0xffffffffc0001000, 0xffffffffc0000000}) {
+    table.Add(table.AddModule("loop", {}), "init", VirtAddr(at), 0x20, 't');
+  }
+  table.Add(0, "init", VirtAddr(kText), 0, 't');
+  table.Add(0, "init", VirtAddr(0xffffffffd0000000), 0, 't');
+  table.Seal();
+  EXPECT_EQ(table.Find("init", "loop")->address, VirtAddr(0xffffffffc0000000));
+  EXPECT_EQ(table.Find("init", "")->address, VirtAddr(kText));
+  auto all = table.FindAll("init");
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_EQ(all[1].address, VirtAddr(0xffffffffc0000000));
+  EXPECT_EQ(all[3].address, VirtAddr(0xffffffffd0000000));
+}
+
+// With an index whose insertions step over equal names this takes 5 * 10^11 steps.
+TEST(SymbolTable, SealsAMillionSymbolsOfOneName) {
+  constexpr uint64_t kSymbols = 1 << 20;
+  SymbolTable table;
+  for (uint64_t i = 0; i < kSymbols; ++i) table.Add(0, "same", VirtAddr(kText + i), 0, 't');
+  table.Add(0, "other", VirtAddr(kText + kSymbols), 0, 't');
+  table.Seal();
+  EXPECT_EQ(table.Find("same")->address, VirtAddr(kText));
+  EXPECT_EQ(table.Find("same", "")->address, VirtAddr(kText));
+  EXPECT_EQ(table.FindAll("same").size(), kSymbols);
+  EXPECT_EQ(table.Find("other")->address, VirtAddr(kText + kSymbols));
+}
+
 TEST(SymbolTable, KeepsSymbolsInsideTheTextOfTheirModule) {
   SymbolTable table;
   const VirtAddr text(0xffffffffc0000000);
