@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
+#include <utility>
 
 namespace hmem::walk {
 namespace {
 
-constexpr uint64_t kMaxRecords = 1 << 20;
-constexpr uint64_t kMaxTextBytes = 64 << 20;
 constexpr uint64_t kMaxRingBits = 31;  // LOG_BUF_LEN_MAX is 2 GiB
 
 // enum desc_state. Committed records are whole; finalized ones can no longer grow. Both are shown.
@@ -97,42 +97,20 @@ class Ring {
     return r;
   }
 
-  Result<std::vector<LogRecord>> Read(Findings& findings) {
-    uint64_t span = ((head_ - tail_) & id_mask_) + 1;
-    std::vector<LogRecord> records;
-    if (span > count_) {
-      // Head or tail is damaged: every descriptor is looked at, and the sequence numbers give the
-      // order.
-      findings.Add(
-          Severity::kLoss, "walk.printk.bad-head",
-          fmt::format("head {:#x}, tail {:#x}", head_, tail_),
-          "head and tail of the log ring contradict its size; all descriptors are read instead");
-      for (uint64_t index = 0; index < std::min(count_, kMaxRecords); ++index) {
-        Result<uint64_t> state =
-            memory_->Word(Descriptor(index) + layout_.desc_state + layout_.counter);
-        if (state) ReadOne(*state & id_mask_, records, findings);
-      }
-      std::stable_sort(records.begin(), records.end(), [](const LogRecord& a, const LogRecord& b) {
-        return a.sequence < b.sequence;
-      });
-      return records;
+  std::vector<LogRecord> Read(const LogLimits& limits, Findings& findings) {
+    const uint64_t span = ((head_ - tail_) & id_mask_) + 1;
+    if (span <= count_) {
+      return ReadBack(
+          span, [&](uint64_t back) { return (head_ - back) & id_mask_; }, limits, findings);
     }
-    if (span > kMaxRecords) {
-      findings.Add(
-          Severity::kLoss, "walk.printk.too-many", "",
-          fmt::format("the log has more than {} records; the oldest are not shown", kMaxRecords));
-      tail_ = (head_ - (kMaxRecords - 1)) & id_mask_;
-      span = kMaxRecords;
-    }
-    for (uint64_t i = 0; i < span && text_bytes_ < kMaxTextBytes; ++i) {
-      ReadOne((tail_ + i) & id_mask_, records, findings);
-    }
-    if (text_bytes_ >= kMaxTextBytes) {
-      findings.Add(
-          Severity::kLoss, "walk.printk.too-many", "",
-          fmt::format("the log has more than {} bytes; the newest are not shown", kMaxTextBytes));
-    }
-    return records;
+    // Head or tail is damaged: every descriptor is looked at, and the sequence numbers give the
+    // order.
+    findings.Add(
+        Severity::kLoss, "walk.printk.bad-head",
+        fmt::format("head {:#x}, tail {:#x}", head_, tail_),
+        "head and tail of the log ring contradict its size; all descriptors are read instead");
+    const std::vector<uint64_t> ids = IdsNewestFirst(limits.max_records, findings);
+    return ReadBack(ids.size(), [&](uint64_t back) { return ids[back]; }, limits, findings);
   }
 
  private:
@@ -144,19 +122,76 @@ class Ring {
         state_shift_(word_ * 8 - 2),
         id_mask_((uint64_t{1} << state_shift_) - 1) {}
 
+  // Records id_at(0), id_at(1) ... in reverse, where 0 is the newest: what a limit leaves out is
+  // old.
+  template <typename IdAt>
+  std::vector<LogRecord> ReadBack(uint64_t count, IdAt id_at, const LogLimits& limits,
+                                  Findings& findings) {
+    std::vector<LogRecord> records;
+    uint64_t back = 0;
+    for (; back < count && back < limits.max_records && text_bytes_ < limits.max_text_bytes;
+         ++back) {
+      ReadOne(id_at(back), records, findings);
+    }
+    if (back < count) {
+      findings.Add(Severity::kLoss, "walk.printk.too-many",
+                   fmt::format("{} of {} records, {} bytes", back, count, text_bytes_),
+                   "the log is longer than what is read of it; the oldest records are not shown");
+    }
+    std::ranges::reverse(records);
+    return records;
+  }
+
+  // What the descriptors say themselves, for at most max_records of them.
+  std::vector<uint64_t> IdsNewestFirst(uint64_t max_records, Findings& findings) const {
+    std::vector<std::pair<uint64_t, uint64_t>> by_sequence;  // sequence, id
+    for (uint64_t index = 0; index < std::min(count_, max_records); ++index) {
+      Result<uint64_t> state =
+          memory_->Word(Descriptor(index) + layout_.desc_state + layout_.counter);
+      if (!state) {
+        Lost(fmt::format("slot {:#x}", index), state.error(), findings);
+        continue;
+      }
+      if (*state == 0) continue;  // never used
+      const uint64_t id = *state & id_mask_;
+      if ((id & (count_ - 1)) != index) {
+        Corrupt(fmt::format("slot {:#x}: id {:#x} has another slot", index, id), findings);
+        continue;
+      }
+      Result<uint64_t> sequence =
+          memory_->U64(infos_ + index * layout_.info_size + layout_.info_seq);
+      by_sequence.emplace_back(sequence.value_or(0), id);
+    }
+    if (count_ > max_records) {
+      findings.Add(Severity::kLoss, "walk.printk.too-many",
+                   fmt::format("{} of {} descriptors", max_records, count_),
+                   "the log is longer than what is read of it; some records are not shown");
+    }
+    std::ranges::sort(by_sequence, std::ranges::greater());
+    std::vector<uint64_t> ids;
+    ids.reserve(by_sequence.size());
+    for (const auto& [sequence, id] : by_sequence) ids.push_back(id);
+    return ids;
+  }
+
+  static void Lost(std::string_view place, const Error& error, Findings& findings) {
+    findings.Add(Severity::kLoss, "walk.printk.unreadable",
+                 fmt::format("{}: {}", place, error.ToString()),
+                 "a log record cannot be read and is skipped");
+  }
+  static void Corrupt(std::string_view place, Findings& findings) {
+    findings.Add(Severity::kLoss, "walk.printk.corrupt", place,
+                 "a log record contradicts its ring and is skipped");
+  }
+
   VirtAddr Descriptor(uint64_t index) const { return descs_ + index * layout_.desc_size; }
 
   void ReadOne(uint64_t id, std::vector<LogRecord>& records, Findings& findings) {
     uint64_t index = id & (count_ - 1);
     std::string place = fmt::format("id {:#x}", id);
-    auto lost = [&](const Error& error) {
-      findings.Add(Severity::kLoss, "walk.printk.unreadable",
-                   fmt::format("{}: {}", place, error.ToString()),
-                   "a log record cannot be read and is skipped");
-    };
     Result<uint64_t> state_var =
         memory_->Word(Descriptor(index) + layout_.desc_state + layout_.counter);
-    if (!state_var) return lost(state_var.error());
+    if (!state_var) return Lost(place, state_var.error(), findings);
     uint64_t state = *state_var >> state_shift_;
     if ((*state_var & id_mask_) != id || state == kReserved) {
       findings.Add(Severity::kInfo, "walk.printk.half-written", place,
@@ -168,12 +203,9 @@ class Ring {
     Result<LogRecord> record = ReadRecord(index, id);
     if (!record) {
       if (record.error().code() == ErrorCode::kCorrupt) {
-        findings.Add(Severity::kLoss, "walk.printk.corrupt",
-                     fmt::format("{}: {}", place, record.error().ToString()),
-                     "a log record contradicts its ring and is skipped");
-        return;
+        return Corrupt(fmt::format("{}: {}", place, record.error().ToString()), findings);
       }
-      return lost(record.error());
+      return Lost(place, record.error(), findings);
     }
     text_bytes_ += record->text.size();
     records.push_back(*std::move(record));
@@ -248,14 +280,15 @@ class Ring {
 }  // namespace
 
 Result<std::vector<LogRecord>> ReadLog(const VirtReader& memory,
-                                       const space::Vmcoreinfo& vmcoreinfo, Findings& findings) {
+                                       const space::Vmcoreinfo& vmcoreinfo, Findings& findings,
+                                       const LogLimits& limits) {
   std::optional<VirtAddr> prb = vmcoreinfo.Symbol("prb");
   if (!prb)
     return Fail(ErrorCode::kNotFound, "log: VMCOREINFO has no SYMBOL(prb) (kernel before 5.10)");
   HMEM_ASSIGN(Layout layout, Within("log", ReadLayout(vmcoreinfo)));
   HMEM_ASSIGN(VirtAddr pointer, Within("log: prb", memory.Pointer(*prb)));
   HMEM_ASSIGN(Ring ring, Within("log: printk_ringbuffer", Ring::Open(memory, layout, pointer)));
-  return ring.Read(findings);
+  return ring.Read(limits, findings);
 }
 
 }  // namespace hmem::walk

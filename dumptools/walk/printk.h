@@ -23,10 +23,16 @@ struct LogRecord {
   std::string text;  // may hold newlines; not NUL-terminated in the ring
 };
 
+struct LogLimits {
+  uint64_t max_records = 1 << 20;
+  uint64_t max_text_bytes = 64 << 20;  // the record that reaches it is the last one read
+};
+
 // Oldest first. A record that wraps the data ring is read whole. Descriptors that were being
-// written are skipped with a finding. kNotFound: VMCOREINFO has no `prb` (kernels before 5.10). At
-// most 1 Mi records, 64 MiB.
+// written are skipped with a finding. Of a log beyond the limits the newest records are kept.
+// kNotFound: VMCOREINFO has no `prb` (kernels before 5.10).
 Result<std::vector<LogRecord>> ReadLog(const VirtReader& memory,
-                                       const space::Vmcoreinfo& vmcoreinfo, Findings& findings);
+                                       const space::Vmcoreinfo& vmcoreinfo, Findings& findings,
+                                       const LogLimits& limits = {});
 
 }  // namespace hmem::walk

@@ -21,11 +21,12 @@ constexpr VirtAddr kRing{0xffff888000100000};
 
 class Printk : public ::testing::Test {
  protected:
-  Result<std::vector<LogRecord>> Read(const makers::LogRingMaker& ring) {
-    return ReadLog(memory, space::Vmcoreinfo::Parse(ring.Vmcoreinfo(), findings), findings);
+  Result<std::vector<LogRecord>> Read(const makers::LogRingMaker& ring,
+                                      const LogLimits& limits = {}) {
+    return ReadLog(memory, space::Vmcoreinfo::Parse(ring.Vmcoreinfo(), findings), findings, limits);
   }
-  std::vector<std::string> Texts(const makers::LogRingMaker& ring) {
-    Result<std::vector<LogRecord>> log = Read(ring);
+  std::vector<std::string> Texts(const makers::LogRingMaker& ring, const LogLimits& limits = {}) {
+    Result<std::vector<LogRecord>> log = Read(ring, limits);
     std::vector<std::string> texts;
     EXPECT_TRUE(log) << log.error().ToString();
     if (log) {
@@ -187,6 +188,46 @@ TEST_F(Printk, DamagedHeadReadsEveryDescriptorInOrderOfSequence) {
   memory.PutWord(ring.head(), 0x1234567);
   EXPECT_THAT(Texts(ring), ElementsAre("record 2", "record 3", "record 4", "record 5"));
   EXPECT_EQ(FindingId(), "walk.printk.bad-head");
+}
+
+TEST_F(Printk, DamagedHeadAndTwoDescriptorsOfOneIdGiveNoRecordTwice) {
+  makers::LogRingMaker ring(memory, kRing, {.descriptor_bits = 2, .data_bits = 8});
+  for (int i = 0; i < 4; ++i) ring.Add("record " + std::to_string(i));
+  memory.PutWord(ring.head(), 0x1234567);
+  memory.PutWord(ring.Descriptor(1), *memory.Word(ring.Descriptor(2)));
+  EXPECT_THAT(Texts(ring), ElementsAre("record 0", "record 2", "record 3"));
+  ASSERT_EQ(findings.all().size(), 2u);
+  EXPECT_EQ(findings.all()[1].id, "walk.printk.corrupt");
+}
+
+TEST_F(Printk, DamagedHeadPassesOverDescriptorsThatWereNeverUsed) {
+  makers::LogRingMaker ring(memory, kRing, {.descriptor_bits = 2, .data_bits = 8});
+  ring.Add("only");
+  memory.PutWord(ring.head(), 0x1234567);
+  EXPECT_THAT(Texts(ring), ElementsAre("only"));
+  EXPECT_EQ(findings.all().size(), 1u);
+}
+
+TEST_F(Printk, TheNewestRecordsAreThoseWithinTheLimits) {
+  makers::LogRingMaker ring(memory, kRing, {});
+  for (int i = 0; i < 6; ++i) ring.Add("record " + std::to_string(i));
+  EXPECT_THAT(Texts(ring, {.max_text_bytes = 12}), ElementsAre("record 4", "record 5"));
+  EXPECT_EQ(FindingId(), "walk.printk.too-many");
+  EXPECT_THAT(Texts(ring, {.max_records = 1}), ElementsAre("record 5"));
+}
+
+TEST_F(Printk, ALogThatJustFitsHasNoFinding) {
+  makers::LogRingMaker ring(memory, kRing, {});
+  for (int i = 0; i < 6; ++i) ring.Add("record " + std::to_string(i));
+  EXPECT_EQ(Texts(ring, {.max_records = 6, .max_text_bytes = 48}).size(), 6u);
+  EXPECT_THAT(findings.all(), IsEmpty());
+}
+
+TEST_F(Printk, DamagedHeadKeepsTheLimitAndTheNewest) {
+  makers::LogRingMaker ring(memory, kRing, {.descriptor_bits = 2, .data_bits = 8});
+  for (int i = 0; i < 6; ++i) ring.Add("record " + std::to_string(i));
+  memory.PutWord(ring.head(), 0x1234567);
+  EXPECT_THAT(Texts(ring, {.max_text_bytes = 12}), ElementsAre("record 4", "record 5"));
 }
 
 TEST_F(Printk, RefusesARingOfImpossibleSize) {
