@@ -18,7 +18,7 @@ constexpr uint64_t kUtsFieldBytes = 65;  // __NEW_UTS_LEN + 1, six of them in st
 constexpr size_t kMaxBannerBytes = 1024;
 constexpr size_t kMaxCommandLineBytes = 8192;
 constexpr uint64_t kNsPerSecond = 1000000000;
-constexpr int64_t kClockSlackSeconds = 60;
+constexpr uint64_t kClockSlackSeconds = 60;
 
 void TrimEnd(std::string& text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
@@ -109,8 +109,9 @@ class Reader {
     HMEM_ASSIGN(uint64_t to_mono_s, member("wall_to_monotonic.tv_sec"));
     HMEM_ASSIGN(uint64_t to_mono_ns, member("wall_to_monotonic.tv_nsec"));
     HMEM_ASSIGN(uint64_t asleep_ns, member("offs_boot"));
-    auto off_by = static_cast<int64_t>(seconds) - system.crash_time_s.value_or(0);
-    if (shift >= 64 || (system.crash_time_s && std::abs(off_by) > kClockSlackSeconds)) {
+    const auto crash = static_cast<uint64_t>(system.crash_time_s.value_or(0));
+    const uint64_t off_by = std::max(seconds, crash) - std::min(seconds, crash);
+    if (shift >= 64 || (system.crash_time_s && off_by > kClockSlackSeconds)) {
       return Fail(ErrorCode::kCorrupt, fmt::format("tk_core: a wall clock of {} s", seconds));
     }
     uint64_t ns =

@@ -110,6 +110,12 @@ TEST_F(Uptime, ClockFarFromTheCrashTimeIsNotBelieved) {
   EXPECT_FALSE(findings.all().empty());
 }
 
+// The distance to the crash time must not overflow.
+TEST_F(Uptime, ClockThatIsNoTimeAtAllIsNotBelieved) {
+  fake.Set(keeper, "timekeeper", "xtime_sec", uint64_t{1} << 63);
+  EXPECT_FALSE(Read().uptime_ns);
+}
+
 class Memory : public SystemTest {
  protected:
   Memory() {
