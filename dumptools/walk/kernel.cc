@@ -17,8 +17,9 @@ namespace hmem::walk {
 namespace {
 
 constexpr uint32_t kMaxCpus = 8192;
-constexpr size_t kMaxModules = 64 << 10;
+constexpr size_t kMaxModules = symbols::SymbolTable::kMaxModules;
 constexpr uint64_t kMaxModuleBtfBytes = 64 << 20;
+constexpr uint64_t kMaxTextBytes = 4096;  // a member is as long as the dump's BTF says
 
 }  // namespace
 
@@ -48,6 +49,7 @@ std::unique_ptr<Kernel> Kernel::Assemble(const source::MemorySource& source, con
   kernel->memory_ = std::move(memory);
   kernel->symbols_ = std::move(pieces.symbols);
   kernel->types_ = std::move(pieces.types);
+  kernel->btf_ = dynamic_cast<const types::Btf*>(kernel->types_.get());
   kernel->unwinder_ = std::move(pieces.unwinder);
   return kernel;
 }
@@ -64,8 +66,9 @@ void Kernel::LoadTypes() {
   Result<std::unique_ptr<types::Btf>> btf = types::Btf::FromKernel(*memory_, symbols_);
   if (!btf) {
     types_error_ = std::move(btf).error();
-    findings_.Add(Severity::kLoss, "walk.kernel.no-types", types_error_->ToString(),
-                  "the kernel's BTF cannot be read; only the log can be shown");
+    findings_.Add(
+        Severity::kLoss, "walk.kernel.no-types", types_error_->ToString(),
+        "the kernel's BTF cannot be read; tasks, modules and other structures cannot be shown");
     return;
   }
   btf_ = btf->get();
@@ -80,46 +83,73 @@ std::vector<Module> Kernel::LoadModules() {
                   "modules cannot be listed; their symbols and stacks are missing");
     return {};
   }
+  ModuleSymbolBudget budget;
   for (const Module& module : *modules) {
-    if (Status status = LoadModuleSymbols(*this, module, symbols_); !status) {
-      findings_.Add(Severity::kLoss, "walk.modules.no-symbols",
-                    fmt::format("{}: {}", module.name, status.error().ToString()),
+    Status status = LoadModuleSymbols(*this, module, budget, symbols_, findings_);
+    if (status) continue;
+    const std::string place = fmt::format("{}: {}", module.name, status.error().ToString());
+    if (status.error().code() == ErrorCode::kLimit) {
+      findings_.Add(Severity::kLoss, "walk.modules.too-many-symbols", place,
+                    "modules have more symbols than are read; addresses of some are shown as "
+                    "numbers");
+    } else {
+      findings_.Add(Severity::kLoss, "walk.modules.no-symbols", place,
                     "a module's symbols cannot be read; its addresses are shown as numbers");
     }
   }
   symbols_.Seal();
-  LoadModuleTypes();
   return *std::move(modules);
 }
 
 // struct module lets go of its BTF when the module is up; btf_modules keeps the kernel's copy.
-void Kernel::LoadModuleTypes() {
+void Kernel::FindModuleTypes() const {
+  module_btf_.emplace();
   if (btf_ == nullptr || !HasMember("btf_module", "btf")) return;
   Result<VirtAddr> head = SymbolAddress("btf_modules");
   if (!head) return;
-  auto load = [&](VirtAddr entry) -> Status {
+  auto find = [&](VirtAddr entry) -> Status {
     HMEM_ASSIGN(VirtAddr item, Container(entry, "btf_module", "list"));
     HMEM_ASSIGN(VirtAddr btf, MemberPointer(item, "btf_module", "btf"));
     HMEM_ASSIGN(std::string name, MemberText(btf, "btf", "name"));
-    HMEM_ASSIGN(VirtAddr data, MemberPointer(btf, "btf", "data"));
-    HMEM_ASSIGN(uint64_t size, Member(btf, "btf", "data_size"));
-    if (size > kMaxModuleBtfBytes) {
-      return Fail(ErrorCode::kCorrupt, fmt::format("{}: {} bytes of BTF", name, size));
-    }
-    std::vector<std::byte> bytes(size);
-    HMEM_TRY(Within(name, memory_->Read(data, bytes)));
-    HMEM_ASSIGN(std::unique_ptr<types::Btf> parsed,
-                Within(name, types::Btf::Parse(std::move(bytes), arch_->word_bytes, btf_)));
-    module_types_.emplace_back(std::move(name), std::move(parsed));
+    ModuleBtf found;
+    HMEM_ASSIGN(found.data, MemberPointer(btf, "btf", "data"));
+    HMEM_ASSIGN(found.bytes, Member(btf, "btf", "data_size"));
+    module_btf_->emplace(std::move(name), found);
     return {};
   };
   ForEachListEntry(*memory_, *head, kMaxModules, "btf_modules", findings_, [&](VirtAddr entry) {
-    if (Status status = load(entry); !status) {
+    if (Status status = find(entry); !status) {
       findings_.Add(Severity::kLoss, "walk.modules.no-types", status.error().ToString(),
                     "a module's BTF cannot be read; its structures are unknown");
     }
     return true;
   });
+}
+
+Result<std::unique_ptr<types::Btf>> Kernel::LoadModuleTypes(std::string_view module) const {
+  if (!module_btf_) FindModuleTypes();
+  auto it = module_btf_->find(module);
+  if (it == module_btf_->end()) {
+    return Fail(ErrorCode::kMissingDebugInfo,
+                fmt::format("module {} has no types in this dump", module));
+  }
+  auto load = [&]() -> Result<std::unique_ptr<types::Btf>> {
+    const ModuleBtf& btf = it->second;
+    if (btf.bytes > std::min(kMaxModuleBtfBytes, module_btf_left_bytes_)) {
+      return Fail(ErrorCode::kLimit, fmt::format("{} bytes of BTF, with room for {}", btf.bytes,
+                                                 module_btf_left_bytes_));
+    }
+    module_btf_left_bytes_ -= btf.bytes;
+    std::vector<std::byte> bytes(btf.bytes);
+    HMEM_TRY(memory_->Read(btf.data, bytes));
+    return types::Btf::Parse(std::move(bytes), arch_->word_bytes, btf_);
+  };
+  Result<std::unique_ptr<types::Btf>> loaded = Within(fmt::format("module {}", module), load());
+  if (!loaded) {
+    findings_.Add(Severity::kLoss, "walk.modules.no-types", loaded.error().ToString(),
+                  "a module's BTF cannot be read; its structures are unknown");
+  }
+  return loaded;
 }
 
 void Kernel::LoadUnwinder(const std::vector<Module>& modules) {
@@ -128,7 +158,14 @@ void Kernel::LoadUnwinder(const std::vector<Module>& modules) {
     if (types_ && HasMember("module", "arch.num_orcs")) {
       for (const Module& module : modules) {
         Result<unwind::OrcTable> table = ModuleOrcTable(*this, module);
-        if (table) tables.AddModule(*std::move(table));
+        if (table) {
+          tables.AddModule(*std::move(table));
+        } else if (table.error().code() != ErrorCode::kNotFound) {
+          findings_.Add(Severity::kLoss, "walk.modules.no-orc",
+                        fmt::format("{}: {}", module.name, table.error().ToString()),
+                        "a module's ORC table cannot be found; stacks are guessed where they pass "
+                        "through it");
+        }
       }
     }
     HMEM_ASSIGN(unwinder_,
@@ -148,10 +185,13 @@ Result<const types::TypeDb*> Kernel::types() const {
   return Fail(ErrorCode::kMissingDebugInfo, "no types in this dump");
 }
 
-const types::TypeDb* Kernel::module_types(std::string_view module) const {
-  auto it =
-      std::ranges::find_if(module_types_, [&](const auto& entry) { return entry.first == module; });
-  return it == module_types_.end() ? nullptr : it->second.get();
+Result<const types::TypeDb*> Kernel::module_types(std::string_view module) const {
+  auto it = module_types_.find(module);
+  if (it == module_types_.end()) {
+    it = module_types_.emplace(std::string(module), LoadModuleTypes(module)).first;
+  }
+  if (!it->second) return std::unexpected(it->second.error());
+  return it->second->get();
 }
 
 Result<const unwind::Unwinder*> Kernel::unwinder() const {
@@ -267,8 +307,8 @@ Result<VirtAddr> Kernel::MemberPointer(VirtAddr object, std::string_view type_na
 Result<std::string> Kernel::MemberText(VirtAddr object, std::string_view type_name,
                                        std::string_view path) const {
   HMEM_ASSIGN(MemberPlace place, FindMember(type_name, path));
-  Result<std::string> text =
-      memory_->Text(object + place.field.offset_bytes, place.field.size_bytes);
+  Result<std::string> text = memory_->Text(object + place.field.offset_bytes,
+                                           std::min(place.field.size_bytes, kMaxTextBytes));
   if (text) return text;
   return std::unexpected(
       std::move(text).error().Within(fmt::format("{}.{} of {:#x}", type_name, path, object.value)));

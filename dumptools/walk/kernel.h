@@ -4,12 +4,14 @@
 // judges.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "arch/arch.h"
@@ -28,10 +30,10 @@ namespace hmem::walk {
 struct Module;  // modules.h
 
 struct OpenOptions {
-  bool modules = true;  // module symbols, BTF and ORC too
+  bool modules = true;  // module symbols and ORC too
 };
 
-// Not thread-safe: translations and member offsets are cached.
+// Not thread-safe: translations, member offsets and modules' types are cached.
 class Kernel {
  public:
   // Order: VMCOREINFO, translation, kallsyms, BTF, modules, ORC. Fails only when the memory cannot
@@ -58,8 +60,10 @@ class Kernel {
   const symbols::SymbolTable& symbols() const { return symbols_; }
   // kMissingDebugInfo when the dump has no usable BTF.
   Result<const types::TypeDb*> types() const;
-  // Split BTF of a module, nullptr when it has none.
-  const types::TypeDb* module_types(std::string_view module) const;
+  // Split BTF of a module, read when it is first asked for: most programs never do, and all of it
+  // is as much as a capture kernel's memory. kMissingDebugInfo: it has none. Other errors become
+  // findings too; kLimit: more than 64 MiB of one module or 256 MiB of all.
+  Result<const types::TypeDb*> module_types(std::string_view module) const;
   // kUnsupported or kMissingDebugInfo when stacks cannot be unwound.
   Result<const unwind::Unwinder*> unwinder() const;
   const Findings& findings() const { return findings_; }
@@ -76,7 +80,7 @@ class Kernel {
   Result<uint64_t> Member(VirtAddr object, std::string_view type_name, std::string_view path) const;
   Result<VirtAddr> MemberPointer(VirtAddr object, std::string_view type_name,
                                  std::string_view path) const;
-  // A char array member up to its NUL.
+  // A char array member up to its NUL, at most 4 KiB.
   Result<std::string> MemberText(VirtAddr object, std::string_view type_name,
                                  std::string_view path) const;
   Result<VirtAddr> MemberAddress(VirtAddr object, std::string_view type_name,
@@ -97,8 +101,9 @@ class Kernel {
   void LoadSymbols();
   void LoadTypes();
   std::vector<Module> LoadModules();
-  void LoadModuleTypes();
   void LoadUnwinder(const std::vector<Module>& modules);
+  void FindModuleTypes() const;
+  Result<std::unique_ptr<types::Btf>> LoadModuleTypes(std::string_view module) const;
   Result<MemberPlace> FindMember(std::string_view type_name, std::string_view path) const;
 
   const source::MemorySource* source_ = nullptr;
@@ -108,10 +113,17 @@ class Kernel {
   symbols::SymbolTable symbols_;
   std::unique_ptr<types::TypeDb> types_;
   const types::Btf* btf_ = nullptr;  // types_, when they are BTF
-  std::vector<std::pair<std::string, std::unique_ptr<types::Btf>>> module_types_;
+  struct ModuleBtf {
+    VirtAddr data;
+    uint64_t bytes = 0;
+  };
+  // Where btf_modules keeps each module's, filled at the first request; then those parsed.
+  mutable std::optional<std::map<std::string, ModuleBtf, std::less<>>> module_btf_;
+  mutable std::map<std::string, Result<std::unique_ptr<types::Btf>>, std::less<>> module_types_;
+  mutable uint64_t module_btf_left_bytes_ = 256 << 20;
   std::unique_ptr<unwind::Unwinder> unwinder_;
   std::optional<Error> types_error_, unwinder_error_;
-  Findings findings_;
+  mutable Findings findings_;
   // By "type.path"; the names come from the walkers, so it stays small.
   mutable std::unordered_map<std::string, Result<MemberPlace>> members_;
 };

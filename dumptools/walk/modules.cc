@@ -8,13 +8,14 @@
 #include <array>
 #include <span>
 
+#include "dumptools/symbols/symbol_table.h"
 #include "dumptools/walk/list.h"
 #include "hmem/format/elf_note.h"
 
 namespace hmem::walk {
 namespace {
 
-constexpr size_t kMaxModules = 64 << 10;
+constexpr size_t kMaxModules = symbols::SymbolTable::kMaxModules;
 constexpr size_t kMaxUsers = 4096;
 constexpr uint64_t kMaxPartBytes = uint64_t{1} << 30;
 constexpr size_t kMaxVersionBytes = 128;

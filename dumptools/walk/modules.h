@@ -24,7 +24,7 @@ struct Module {
   std::vector<std::string> used_by;
 };
 
-// A damaged list yields what could be read and findings. At most 64 Ki modules.
+// A damaged list yields what could be read and findings. At most 65,535 modules.
 Result<std::vector<Module>> ReadModules(const Kernel& kernel, Findings& findings);
 
 // Letters of the kernel's global taint mask (kernel/panic.c taint_flags): 'P','F','S',...; set ones

@@ -21,17 +21,14 @@ struct FoundType {
 Result<FoundType> FindType(const walk::Kernel& kernel, std::string_view name,
                            std::string_view module, const Place& place, Findings& findings) {
   auto in_module = [&](std::string_view which) -> std::optional<FoundType> {
-    const types::TypeDb* types = kernel.module_types(which);
-    if (types == nullptr) return std::nullopt;
-    auto id = types->Find(name);
+    auto types = kernel.module_types(which);
+    if (!types) return std::nullopt;
+    auto id = (*types)->Find(name);
     if (!id) return std::nullopt;
-    return FoundType{types, *id};
+    return FoundType{*types, *id};
   };
   if (!module.empty()) {
-    if (kernel.module_types(module) == nullptr) {
-      return Fail(ErrorCode::kMissingDebugInfo,
-                  fmt::format("module {} has no types in this dump", module));
-    }
+    HMEM_TRY(kernel.module_types(module));
     if (auto found = in_module(module)) return *found;
     return Fail(ErrorCode::kMissingDebugInfo,
                 fmt::format("no type \"{}\" in module {}", name, module));

@@ -44,6 +44,13 @@ TEST_F(KernelTest, TextWithoutNulEndsWithItsMember) {
   EXPECT_EQ(fake.Open().MemberText(thing, "thing", "name"), "12345678");
 }
 
+TEST_F(KernelTest, TextIsLimitedWhateverTheTypesSay) {
+  fake.Struct("long_thing", 100000, {{"name", fake.Text(100000), 0}});
+  VirtAddr thing = fake.New("long_thing");
+  fake.Write(thing, std::vector<std::byte>(100000, std::byte{'a'}));
+  EXPECT_EQ(fake.Open().MemberText(thing, "long_thing", "name"), std::string(4096, 'a'));
+}
+
 TEST_F(KernelTest, ContainerUndoesMemberAddress) {
   VirtAddr thing = fake.New("thing");
   const Kernel& kernel = fake.Open();
@@ -84,7 +91,80 @@ TEST_F(KernelTest, PerCpuWithoutOffsetsIsAPlainVariableOnCpu0Only) {
 TEST_F(KernelTest, PiecesThatAreNotThereSaySo) {
   const Kernel& kernel = fake.Open();
   EXPECT_EQ(kernel.unwinder().error().code(), ErrorCode::kUnsupported);
-  EXPECT_EQ(kernel.module_types("ext4"), nullptr);
+  EXPECT_EQ(kernel.module_types("ext4").error().code(), ErrorCode::kMissingDebugInfo);
+}
+
+class ModuleTypes : public KernelTest {
+ protected:
+  ModuleTypes() {
+    fake.Struct("btf_module", 24, {{"list", fake.list_head, 0}, {"btf", fake.pointer, 16}});
+    fake.Struct(
+        "btf", 72,
+        {{"name", fake.Text(56), 0}, {"data", fake.pointer, 56}, {"data_size", fake.u32, 64}});
+    makers::BtfMaker maker = makers::BtfMaker::SplitFrom(fake.btf);
+    maker.Struct("own", 4, {{"value", fake.u32, 0}});
+    split = maker.Make();
+  }
+  void Add(std::string_view name, VirtAddr data, uint64_t bytes) {
+    VirtAddr module = fake.New("btf_module"), btf = fake.New("btf");
+    fake.SetText(btf, "btf", "name", name);
+    fake.SetPointer(btf, "btf", "data", data);
+    fake.Set(btf, "btf", "data_size", bytes);
+    fake.SetPointer(module, "btf_module", "btf", btf);
+    list.push_back(fake.At(module, "btf_module", "list"));
+  }
+  VirtAddr PutSplit() {
+    VirtAddr data = fake.NewBytes(split.size());
+    fake.Write(data, split);
+    return data;
+  }
+  const Kernel& Open() {
+    list.insert(list.begin(), fake.NewBytes(16));
+    fake.Symbol("btf_modules", list.front());
+    fake.List(list);
+    return fake.Open();
+  }
+
+  std::vector<std::byte> split;
+  std::vector<VirtAddr> list;
+};
+
+TEST_F(ModuleTypes, GoOnFromTheKernels) {
+  Add("ext4", PutSplit(), split.size());
+  const Kernel& kernel = Open();
+  Result<const types::TypeDb*> types = kernel.module_types("ext4");
+  ASSERT_TRUE(types) << types.error().ToString();
+  EXPECT_EQ((*types)->SizeOf("own"), 4u);
+  EXPECT_EQ((*types)->SizeOf("thing"), 32u);
+  EXPECT_EQ(kernel.module_types("ext4"), *types);
+  EXPECT_THAT(kernel.findings().all(), ::testing::IsEmpty());
+}
+
+TEST_F(ModuleTypes, UnreadableOnesAreALossOnceAskedFor) {
+  VirtAddr data = PutSplit();
+  fake.Fail(data, split.size(), ErrorCode::kExcluded);
+  Add("ext4", data, split.size());
+  const Kernel& kernel = Open();
+  EXPECT_FALSE(kernel.findings().HasLosses());
+  EXPECT_EQ(kernel.module_types("ext4").error().code(), ErrorCode::kExcluded);
+  EXPECT_EQ(kernel.module_types("ext4").error().code(), ErrorCode::kExcluded);
+  ASSERT_EQ(kernel.findings().all().size(), 1u);
+  EXPECT_EQ(kernel.findings().all()[0].id, "walk.modules.no-types");
+  EXPECT_EQ(kernel.findings().all()[0].count, 1u);
+}
+
+TEST_F(ModuleTypes, OfOneModuleAreLimited) {
+  Add("ext4", PutSplit(), (64 << 20) + 1);
+  EXPECT_EQ(Open().module_types("ext4").error().code(), ErrorCode::kLimit);
+}
+
+TEST_F(ModuleTypes, OfAllModulesTogetherAreLimited) {
+  for (std::string_view name : {"a", "b", "c", "d", "e"}) Add(name, PutSplit(), 60 << 20);
+  const Kernel& kernel = Open();
+  for (std::string_view name : {"a", "b", "c", "d"}) {
+    EXPECT_EQ(kernel.module_types(name).error().code(), ErrorCode::kNotFound);  // nothing behind
+  }
+  EXPECT_EQ(kernel.module_types("e").error().code(), ErrorCode::kLimit);
 }
 
 TEST(KernelOpen, WithoutVmcoreinfoThereIsNothing) {

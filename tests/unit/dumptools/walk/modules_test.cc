@@ -25,9 +25,13 @@ constexpr VirtAddr kText{0xffffffffc0200000};
 // kMemory: 6.4 on. kLayout: before.
 enum class Shape { kMemory, kLayout };
 
+// What leads to a module's notes: a count until 6.13, a list that ends with NULL from 6.14 on.
+enum class NotesBy { kCount, kGroup };
+
 class Modules : public ::testing::TestWithParam<Shape> {
  protected:
-  Modules() {
+  Modules() : Modules(NotesBy::kCount) {}
+  explicit Modules(NotesBy notes_by) {
     std::vector<fakes::FakeKernel::Member> members = {{"state", fake.u32, 0},
                                                       {"list", fake.list_head, 8},
                                                       {"name", fake.Text(56), 24},
@@ -72,10 +76,15 @@ class Modules : public ::testing::TestWithParam<Shape> {
                  {"typetab", fake.pointer, 24}});
     uint32_t attribute =
         fake.Struct("bin_attribute", 32, {{"size", fake.u64, 8}, {"private", fake.pointer, 16}});
-    fake.Struct("module_notes_attrs", 16,
-                {{"dir", fake.pointer, 0},
-                 {"notes", fake.u32, 8},
-                 {"attrs", fake.btf.Array(attribute, 0), 16}});
+    uint32_t attributes = fake.btf.Array(attribute, 0);
+    if (notes_by == NotesBy::kCount) {
+      fake.Struct("module_notes_attrs", 16,
+                  {{"dir", fake.pointer, 0}, {"notes", fake.u32, 8}, {"attrs", attributes, 16}});
+    } else {
+      uint32_t group = fake.Struct("attribute_group", 8, {{"bin_attrs", fake.pointer, 0}});
+      fake.Struct("module_notes_attrs", 16,
+                  {{"dir", fake.pointer, 0}, {"grp", group, 8}, {"attrs", attributes, 16}});
+    }
     head = fake.NewBytes(16);
     fake.Symbol("modules", head);
   }
@@ -101,6 +110,62 @@ class Modules : public ::testing::TestWithParam<Shape> {
     fake.SetPointer(module, "module", path + "base", base);
     fake.Set(module, "module", path + "size", bytes);
   }
+  // Two note sections, the build-id in the second. Returns the struct module_notes_attrs, where how
+  // many there are is to be set.
+  VirtAddr AddNotes(VirtAddr module) {
+    std::vector<std::byte> id(20, std::byte{0xab});
+    std::vector<std::byte> other = format::SerializeNotes(
+        std::vector<format::Note>{{"Linux", 0x100, {std::byte{1}}}}, Endian::kLittle);
+    std::vector<std::byte> note = format::SerializeNotes(
+        std::vector<format::Note>{{"GNU", NT_GNU_BUILD_ID, id}}, Endian::kLittle);
+    VirtAddr other_at = fake.NewBytes(other.size()), note_at = fake.NewBytes(note.size());
+    fake.Write(other_at, other);
+    fake.Write(note_at, note);
+    VirtAddr attributes = fake.NewBytes(16 + 2 * 32);
+    fake.Set(attributes + 16, "bin_attribute", "size", other.size());
+    fake.SetPointer(attributes + 16, "bin_attribute", "private", other_at);
+    fake.Set(attributes + 48, "bin_attribute", "size", note.size());
+    fake.SetPointer(attributes + 48, "bin_attribute", "private", note_at);
+    fake.SetPointer(module, "module", "notes_attrs", attributes);
+    return attributes;
+  }
+  // A symbol table of `count` functions "f0", "f1" ... of 16 bytes each.
+  struct Symtab {
+    VirtAddr symbols, names;
+  };
+  Symtab AddSymbols(VirtAddr module, uint32_t count) {
+    VirtAddr kallsyms = fake.New("mod_kallsyms"), typetab = fake.NewBytes(count);
+    Symtab made{fake.NewBytes(uint64_t{count} * 24), VirtAddr(0)};
+    std::string names(1, '\0');
+    for (uint32_t i = 0; i < count; ++i) {
+      VirtAddr at = made.symbols + uint64_t{i} * 24;
+      fake.PutU32(at, static_cast<uint32_t>(names.size()));
+      fake.PutU32(at + 4, 3 << 16);
+      fake.PutU64(at + 8, kText.value + uint64_t{i} * 16);
+      names += "f" + std::to_string(i) + '\0';
+    }
+    made.names = fake.NewBytes(names.size());
+    fake.Write(made.names, std::as_bytes(std::span(names)));
+    fake.Write(typetab, std::vector<std::byte>(count, std::byte{'t'}));
+    fake.SetPointer(kallsyms, "mod_kallsyms", "symtab", made.symbols);
+    fake.SetPointer(kallsyms, "mod_kallsyms", "strtab", made.names);
+    fake.SetPointer(kallsyms, "mod_kallsyms", "typetab", typetab);
+    fake.Set(kallsyms, "mod_kallsyms", "num_symtab", count);
+    fake.SetPointer(module, "module", "kallsyms", kallsyms);
+    return made;
+  }
+  // The symbols of the first module, within the budget.
+  Status Load(ModuleSymbolBudget& budget) {
+    std::vector<VirtAddr> list = {head};
+    for (VirtAddr module : modules) list.push_back(fake.At(module, "module", "list"));
+    fake.List(list);
+    const Kernel& kernel = fake.Open();
+    Result<std::vector<Module>> read = ReadModules(kernel, findings);
+    if (!read) return std::unexpected(read.error());
+    Status status = LoadModuleSymbols(kernel, read->front(), budget, loaded, findings);
+    loaded.Seal();
+    return status;
+  }
   std::vector<Module> Read() {
     std::vector<VirtAddr> list = {head};
     for (VirtAddr module : modules) list.push_back(fake.At(module, "module", "list"));
@@ -111,16 +176,21 @@ class Modules : public ::testing::TestWithParam<Shape> {
   }
   std::string FindingId() const { return findings.all().empty() ? "" : findings.all()[0].id; }
 
+  static constexpr std::string_view kBuildId = "abababababababababababababababababababab";
+
   fakes::FakeKernel fake;
   Findings findings;
+  symbols::SymbolTable loaded;
   VirtAddr head;
   std::vector<VirtAddr> modules;
 };
 
+std::string ShapeName(const ::testing::TestParamInfo<Shape>& shape) {
+  return shape.param == Shape::kMemory ? "Memory" : "Layout";
+}
+
 INSTANTIATE_TEST_SUITE_P(BothLayouts, Modules, ::testing::Values(Shape::kMemory, Shape::kLayout),
-                         [](const auto& shape) {
-                           return shape.param == Shape::kMemory ? "Memory" : "Layout";
-                         });
+                         ShapeName);
 
 TEST_P(Modules, NameSizeTextAndState) {
   Add("ext4");
@@ -164,24 +234,35 @@ TEST_P(Modules, TaintVersionAndUsers) {
 
 TEST_P(Modules, BuildIdFromTheNoteSections) {
   VirtAddr module = Add("ext4");
-  std::vector<std::byte> id(20, std::byte{0xab});
-  std::vector<std::byte> other = format::SerializeNotes(
-      std::vector<format::Note>{{"Linux", 0x100, {std::byte{1}}}}, Endian::kLittle);
-  std::vector<std::byte> note = format::SerializeNotes(
-      std::vector<format::Note>{{"GNU", NT_GNU_BUILD_ID, id}}, Endian::kLittle);
-  VirtAddr other_at = fake.NewBytes(other.size()), note_at = fake.NewBytes(note.size());
-  fake.Write(other_at, other);
-  fake.Write(note_at, note);
-  VirtAddr attributes = fake.NewBytes(16 + 2 * 32);
+  VirtAddr attributes = AddNotes(module);
   fake.Set(attributes, "module_notes_attrs", "notes", 2);
-  fake.Set(attributes + 16, "bin_attribute", "size", other.size());
-  fake.SetPointer(attributes + 16, "bin_attribute", "private", other_at);
-  fake.Set(attributes + 48, "bin_attribute", "size", note.size());
-  fake.SetPointer(attributes + 48, "bin_attribute", "private", note_at);
-  fake.SetPointer(module, "module", "notes_attrs", attributes);
-  std::string expected;
-  for (int i = 0; i < 20; ++i) expected += "ab";
-  EXPECT_EQ(Read()[0].build_id, expected);
+  EXPECT_EQ(Read()[0].build_id, kBuildId);
+}
+
+class ModulesWithGroups : public Modules {
+ protected:
+  ModulesWithGroups() : Modules(NotesBy::kGroup) {}
+};
+
+INSTANTIATE_TEST_SUITE_P(BothLayouts, ModulesWithGroups,
+                         ::testing::Values(Shape::kMemory, Shape::kLayout), ShapeName);
+
+TEST_P(ModulesWithGroups, BuildIdFromTheNoteSections) {
+  VirtAddr module = Add("ext4");
+  VirtAddr attributes = AddNotes(module), list = fake.NewBytes(3 * 8);
+  fake.PutU64(list, (attributes + 16).value);
+  fake.PutU64(list + 8, (attributes + 48).value);
+  fake.SetPointer(attributes, "module_notes_attrs", "grp.bin_attrs", list);
+  EXPECT_EQ(Read()[0].build_id, kBuildId);
+  EXPECT_THAT(findings.all(), IsEmpty());
+}
+
+TEST_P(ModulesWithGroups, ListThatEndsBeforeTheBuildIdHasNone) {
+  VirtAddr module = Add("ext4");
+  VirtAddr attributes = AddNotes(module), list = fake.NewBytes(3 * 8);
+  fake.PutU64(list, (attributes + 16).value);
+  fake.SetPointer(attributes, "module_notes_attrs", "grp.bin_attrs", list);
+  EXPECT_EQ(Read()[0].build_id, "");
 }
 
 TEST_P(Modules, GarbageEntryIsSkippedAndNamed) {
@@ -241,15 +322,10 @@ TEST_P(Modules, SymbolsOfAModule) {
   fake.SetPointer(kallsyms, "mod_kallsyms", "typetab", typetab);
   fake.Set(kallsyms, "mod_kallsyms", "num_symtab", 4);
   fake.SetPointer(module, "module", "kallsyms", kallsyms);
-  fake.List({head, fake.At(module, "module", "list")});
-  const Kernel& kernel = fake.Open();
-  Result<std::vector<Module>> read = ReadModules(kernel, findings);
-  ASSERT_TRUE(read);
-  symbols::SymbolTable table;
-  ASSERT_TRUE(LoadModuleSymbols(kernel, (*read)[0], table));
-  table.Seal();
-  EXPECT_EQ(table.size(), 1u);
-  std::optional<symbols::Located> located = table.Locate(kText + 0x45);
+  ModuleSymbolBudget budget;
+  ASSERT_TRUE(Load(budget));
+  EXPECT_EQ(loaded.size(), 1u);
+  std::optional<symbols::Located> located = loaded.Locate(kText + 0x45);
   ASSERT_TRUE(located);
   EXPECT_EQ(located->symbol.name, "ext4_read");
   EXPECT_EQ(located->symbol.module, "ext4");
@@ -261,12 +337,61 @@ TEST_P(Modules, TooManySymbolsAreRefused) {
   VirtAddr module = Add("ext4"), kallsyms = fake.New("mod_kallsyms");
   fake.Set(kallsyms, "mod_kallsyms", "num_symtab", 0x7fffffff);
   fake.SetPointer(module, "module", "kallsyms", kallsyms);
-  fake.List({head, fake.At(module, "module", "list")});
-  const Kernel& kernel = fake.Open();
-  symbols::SymbolTable table;
-  Status status = LoadModuleSymbols(kernel, (*ReadModules(kernel, findings))[0], table);
+  ModuleSymbolBudget budget;
+  Status status = Load(budget);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_P(Modules, SymbolsOfAllModulesTogetherAreLimited) {
+  AddSymbols(Add("ext4"), 10);
+  ModuleSymbolBudget budget{.symbols = 9};
+  Status status = Load(budget);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code(), ErrorCode::kLimit);
+  EXPECT_EQ(budget.symbols, 9u);
+  EXPECT_EQ(loaded.size(), 0u);
+}
+
+TEST_P(Modules, NamesOfAllModulesTogetherAreLimited) {
+  AddSymbols(Add("ext4"), 10);
+  ModuleSymbolBudget budget{.name_bytes = 7};
+  Status status = Load(budget);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code(), ErrorCode::kLimit);
+  EXPECT_EQ(loaded.size(), 3u);
+  EXPECT_EQ(budget.name_bytes, 0u);
+}
+
+TEST_P(Modules, SymbolsAreTakenFromTheBudget) {
+  AddSymbols(Add("ext4"), 10);
+  ModuleSymbolBudget budget{.symbols = 10, .name_bytes = 20};
+  EXPECT_TRUE(Load(budget));
+  EXPECT_EQ(budget.symbols, 0u);
+  EXPECT_EQ(budget.name_bytes, 0u);
+  EXPECT_EQ(loaded.size(), 10u);
+}
+
+TEST_P(Modules, UnreadableSymbolsCostNoOthers) {
+  Symtab made = AddSymbols(Add("ext4"), 1200);
+  fake.Fail(made.symbols + 600 * 24, 24, ErrorCode::kExcluded);
+  ModuleSymbolBudget budget;
+  EXPECT_TRUE(Load(budget));
+  EXPECT_TRUE(loaded.Find("f511"));
+  EXPECT_FALSE(loaded.Find("f600"));
+  EXPECT_TRUE(loaded.Find("f1024"));
+  EXPECT_EQ(FindingId(), "walk.modules.symbols-lost");
+  EXPECT_TRUE(findings.HasLosses());
+}
+
+TEST_P(Modules, UnreadableNamesCostNoOthers) {
+  Symtab made = AddSymbols(Add("ext4"), 1200);
+  fake.Fail(made.names, 256, ErrorCode::kExcluded);
+  ModuleSymbolBudget budget;
+  EXPECT_TRUE(Load(budget));
+  EXPECT_FALSE(loaded.Find("f0"));
+  EXPECT_TRUE(loaded.Find("f1199"));
+  EXPECT_EQ(FindingId(), "walk.modules.symbols-lost");
 }
 
 TEST_P(Modules, OrcTablesOfAModule) {
