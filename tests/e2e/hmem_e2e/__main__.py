@@ -6,7 +6,7 @@ import sys
 
 from . import demo, images, kernels, runner, timings
 from .cases import matrix
-from .errors import Failure, Skip
+from .errors import Failure
 
 
 def fetch(series, debug):
@@ -16,7 +16,7 @@ def fetch(series, debug):
             images.prepare(kernels.kernel(one))
         if debug:
             kernels.kernel(matrix.DRGN_PLAN.series).debug_vmlinux()
-    except (Failure, Skip) as error:
+    except Failure as error:
         print(f"fetch: {error}", file=sys.stderr)
         return 1
     return 0
@@ -37,6 +37,9 @@ def main():
     bench.add_argument("runs", nargs="?", type=int, default=5)
     options = parser.parse_args()
     if options.verb == "test":
+        if unknown := runner.unknown_names(options.name):
+            print(f"hmem_e2e: no case has {' or '.join(map(repr, unknown))} in its name; see hmem_e2e list", file=sys.stderr)
+            return 2
         total = runner.run_cases(options.name, options.summary)
         return 1 if total["FAIL"] else 0
     if options.verb == "fetch":

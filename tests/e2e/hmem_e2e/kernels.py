@@ -11,7 +11,7 @@ import shutil
 import subprocess
 
 from . import paths
-from .errors import Failure, Skip
+from .errors import Failure
 from .shell import run
 
 FLAVOUR = "cloud-amd64"
@@ -70,7 +70,7 @@ def _version(package):
         found = re.search(r"^Version: (\S+)", shown, re.MULTILINE)
         if found:
             return found.group(1)
-    raise Skip(f"apt knows no package {package}")
+    raise Failure(f"apt knows no package {package}")
 
 
 def _download(package, folder):
@@ -95,11 +95,11 @@ def _newest(series):
         for package in _depends(f"linux-image-{FLAVOUR}"):
             if re.fullmatch(rf"linux-image-6\.1\..*-{FLAVOUR}", package):
                 return package.removeprefix("linux-image-")
-        raise Skip(f"linux-image-{FLAVOUR} depends on no 6.1 kernel here")
+        raise Failure(f"linux-image-{FLAVOUR} depends on no 6.1 kernel here")
     pattern = rf"^linux-image-{re.escape(series)}\.[0-9]+.*-{FLAVOUR}$"
     names = [line.split()[0] for line in run(["apt-cache", "search", "--names-only", pattern]).stdout.splitlines()]
     if not names:
-        raise Skip(f"apt knows no linux-image-{series}.*-{FLAVOUR}")
+        raise Failure(f"apt knows no linux-image-{series}.*-{FLAVOUR}")
     return max(names, key=lambda name: [int(n) for n in re.findall(r"\d+", name)]).removeprefix("linux-image-")
 
 

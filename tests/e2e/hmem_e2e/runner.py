@@ -26,6 +26,12 @@ def find_cases():
     return sorted(found, key=lambda case: (-case.seconds, case.name))
 
 
+def unknown_names(names):
+    """Those of `names` that choose no case."""
+    found = [case.name for case in find_cases()]
+    return [name for name in names if not any(name in case for case in found)]
+
+
 def _run(case):
     claims = Claims(case.name)
     claims.hold("ran", case.run, claims)

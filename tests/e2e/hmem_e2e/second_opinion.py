@@ -3,7 +3,7 @@
 import json
 
 from . import compare, kernels, paths, scope
-from .errors import Failure, Skip
+from .errors import Failure
 from .shell import run as run_program
 
 # Debian's drgn is a module of Debian's Python, which need not be the first in PATH.
@@ -15,7 +15,7 @@ def claim_agreement(claims, captured):
     """Claims about a finished dump of a kernel whose -dbg package there is. drgn walks no stack through a module that has
     no DWARF, so the crash must be the kernel's own."""
     if run_program([PYTHON, "-c", "import drgn"], check=False).returncode != 0:
-        raise Skip("python3-drgn is not installed")
+        raise Failure("python3-drgn is not installed")
     vmlinux = kernels.kernel(captured.plan.series).debug_vmlinux()
     elf = captured.folder / "dump.elf"
     elf.unlink(missing_ok=True)
