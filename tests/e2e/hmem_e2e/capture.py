@@ -35,7 +35,10 @@ class Plan:
     settings: tuple = ()
     # Less than this leaves no room for the reservation at some of the places kaslr puts the kernel.
     memory_mib: int = 384
+    # Empty: nothing is reserved.
     crashkernel: str = "128M"
+    # Ask kdump-arm for all its verbs before it arms.
+    arming: bool = False
     target_size: str = "600M"
     # Words for the capture kernel's command line.
     append: str = ""
@@ -71,6 +74,7 @@ def guest_settings(plan):
         "TARGET_DEVICE": "/dev/vdb" if own_disk else "",
         "WITNESS": TRIGGERS[plan.trigger],
         "WARN_FIRST": "yes" if plan.warn_first else "",
+        "ARMING": "yes" if plan.arming else "",
     }
 
 
@@ -90,7 +94,9 @@ def prepare(plan, folder):
 
 def boot(plan, folder, kernel, root, target_drive):
     drives = [machine.plain_drive(root)] + ([target_drive] if target_drive else [])
-    command_line = f"console=ttyS0 root=/dev/vda rw oops=panic panic=10 crashkernel={plan.crashkernel}"
+    command_line = "console=ttyS0 root=/dev/vda rw oops=panic panic=10"
+    if plan.crashkernel:
+        command_line += f" crashkernel={plan.crashkernel}"
     return machine.Machine(folder, kernel.vmlinuz, images.initrd(kernel), command_line, drives,
                            memory_mib=plan.memory_mib, cpu=plan.cpu,
                            extra=["-action", "reboot=shutdown"] if plan.until == "reset" else [])

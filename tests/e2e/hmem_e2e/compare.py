@@ -6,8 +6,12 @@ from . import scope
 from .errors import Failure
 
 # A thread that neither snapshot nor dump can catch twice the same way is rare in an idle guest.
-MIN_SETTLED = 30
+MIN_SETTLED = 45
 MAX_WOKEN = 2
+# Who must stand still, by name: process 1, what it starts in the background, the module's two threads, and the witness's
+# second thread.
+MIN_LOG_LINES = 100
+STANDING = ("init", "sleep", "cat", "quartz_holder", "quartz_waiter", "gabbro")
 
 
 def fail_if(differences, what):
@@ -62,7 +66,7 @@ def task_list(ps, truth):
         if wanted.startswith("kworker/"):
             wanted = wanted[:len(task["comm"])] or wanted
         equal(differences, f"task {pid} comm", task["comm"], wanted[:15])
-        if pid in truth.settled and (thread.state, task["state"]) == ("S", "R") and task["kernel_thread"]:
+        if pid in truth.settled and thread.state in "SI" and task["state"] == "R" and task["kernel_thread"]:
             woken.append(f"task {pid} ({thread.comm})")
         elif pid in truth.settled:
             equal(differences, f"task {pid} ({thread.comm}) state", task["state"], thread.state)
@@ -71,6 +75,8 @@ def task_list(ps, truth):
     for pid, task in sorted(found.items()):
         if pid not in truth.threads and not task["comm"].startswith("kworker/"):
             differences.append(f"task {pid} ({task['comm']}) is in the dump only")
+    if not any(found[pid]["tgid"] == int(truth.witness["pid"]) != pid for pid in found):
+        differences.append("the witness's second thread is not in the dump")
     # A kernel thread's own timer may wake it between the last snapshot and the failure: R in the dump, then, and rare.
     if len(woken) > MAX_WOKEN:
         differences.append(f"{len(woken)} sleeping kernel threads are runnable in the dump, {MAX_WOKEN} at most can be: "
@@ -81,11 +87,12 @@ def task_list(ps, truth):
 def blocked_stacks(backtraces, truth, skipped_ranges):
     """Stacks of all tasks that stood still equal the guest's /proc/PID/stack; returns how many were compared."""
     stacks = {entry["task"]["pid"]: entry["stack"] for entry in backtraces["stacks"] if entry["task"]["pid"] != 0}
-    differences, compared = [], 0
+    differences, compared, names = [], 0, set()
     for pid, thread in sorted(truth.settled.items()):
         if thread.state not in "SDI" or not thread.stack:
             continue
         compared += 1
+        names.add(thread.comm)
         if pid not in stacks:
             differences.append(f"task {pid} ({thread.comm}): no backtrace")
             continue
@@ -96,15 +103,32 @@ def blocked_stacks(backtraces, truth, skipped_ranges):
                                f"{' < '.join(thread.stack)}")
     if compared < MIN_SETTLED:
         differences.append(f"only {compared} tasks stood still, expected {MIN_SETTLED} at least")
+    differences += [f"{name} did not stand still" for name in STANDING if name not in names]
     fail_if(differences, f"stacks of {compared} blocked tasks")
     return compared
 
 
-def log_lines(records, truth):
-    """Every line of the guest's dmesg is there, in order, and what the failure said after it."""
-    lines = [line for record in records for line in record["text"].split("\n")]
+def last_words(lines):
+    """What the failing kernel said on the console: from the trigger to the banner of the capture kernel."""
+    said = None
+    for _, line in lines:
+        if "hmem-guest: trigger" in line:
+            said = []
+        elif match := re.match(r"\[ *\d+\.\d+\] ?(.*)", line):
+            if said and match.group(1).startswith("Linux version "):
+                return said
+            if said is not None:
+                said.append(match.group(1).rstrip())
+    raise Failure("the console shows no kernel that failed and no capture kernel after it")
+
+
+def log_lines(records, truth, console):
+    """Every line of the guest's dmesg is there, in order, and behind it what the failing kernel said on the console."""
+    lines = [line.rstrip() for record in records for line in record["text"].split("\n")]
     at, differences = 0, []
-    for line in truth.log:
+    if len(truth.log) < MIN_LOG_LINES:
+        differences.append(f"the guest's dmesg has {len(truth.log)} lines, expected {MIN_LOG_LINES} at least")
+    for line in (*(line.rstrip() for line in truth.log), *last_words(console)):
         try:
             at = lines.index(line, at) + 1
         except ValueError:
@@ -130,9 +154,57 @@ def module_list(modules, truth):
 
 def console_oops(lines):
     """(cpu, pid, comm) as the failing kernel itself said on the console."""
-    for _, line in lines:
-        if match := re.search(r"\] CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not tainted|Kdump)", line):
+    for line in last_words(lines):
+        if match := re.match(r"CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not tainted|Kdump)", line):
             yield int(match.group(1)), int(match.group(2)), match.group(3)
+
+
+def console_registers(lines):
+    """{name: text} of the failing kernel code's registers as its oops printed them; RIP as a symbol. Empty when nothing was
+    printed, as by panic() alone."""
+    found = {}
+    for line in last_words(lines):
+        if match := re.match(r"(RIP): 0010:(.+)|(RSP): 0018:([0-9a-f]{16})|(RAX): ([0-9a-f]{16})", line):
+            name, value = (text for text in match.groups() if text)
+            # What comes after RAX is the user's side.
+            if name != "RIP" and "RIP" not in found or "RAX" in found:
+                break
+            found[name] = value
+    return found
+
+
+def registers(cpu, printed, differences):
+    """A CPU's registers against its stack, and against what the oops on the console printed."""
+    found = {register["name"]: int(register["value"]) for register in cpu["registers"]}
+    frames = cpu["stack"]["frames"]
+    if not found or not frames:
+        differences.append(f"CPU {cpu['number']}: {len(found)} registers, {len(frames)} frames: {cpu['stack']['end_reason']}")
+        return
+    equal(differences, f"CPU {cpu['number']} rip", hex(found["rip"]), hex(int(frames[0]["pc"])))
+    for name, text in printed.items():
+        if name == "RIP":
+            equal(differences, "rip of the oops", frame_text(frames[0]), text)
+        else:
+            equal(differences, f"{name} of the oops", f"{found[name.lower()]:016x}", text)
+
+
+def other_cpu(cpu, plan, truth, differences):
+    """The CPU that did not crash: what it did when it was stopped."""
+    task, names = cpu["current"], [frame["symbol"].split(".")[0] for frame in cpu["stack"]["frames"]]
+    if plan.trigger == "interrupt":
+        # The witness waits for the function that it sent to the crashed CPU.
+        equal(differences, "other CPU's pid", task["pid"], int(truth.witness["pid"]))
+        equal(differences, "other CPU's comm", task["comm"], truth.witness["comm"])
+        wanted = ["smp_call_function_single", "quartz_write"]
+        equal(differences, "other CPU's stack", [name for name in names if name in wanted], wanted)
+    elif task["pid"] == 0:
+        equal(differences, "other CPU's comm", task["comm"], f"swapper/{cpu['number']}")
+        if "do_idle" not in names:
+            differences.append(f"CPU {cpu['number']} is idle, and its stack has no do_idle: {names}")
+    elif task["pid"] in truth.threads:
+        equal(differences, "other CPU's comm", task["comm"][:7], truth.threads[task["pid"]].comm[:7])
+    elif not task["comm"].startswith("kworker/"):
+        differences.append(f"CPU {cpu['number']} runs {task['comm']} ({task['pid']}), which the guest never saw")
 
 
 # By trigger: cause kind, where, functions that must follow each other from the top of the crashed CPU's stack, module,
@@ -171,6 +243,11 @@ def failure(found, captured, truth):
     else:
         _, pid, comm = said[-1]
         equal(differences, "crashed_task.pid", found["crashed_task"]["pid"], pid)
+        # The interrupt comes while the witness's child keeps that CPU busy.
+        culprit = ("spinner", "basalt") if plan.trigger == "interrupt" else ("pid", truth.witness["comm"])
+        equal(differences, "pid on the console", pid, int(truth.witness[culprit[0]]))
+        equal(differences, "comm on the console", comm, culprit[1])
+        equal(differences, "the witness's CPU", int(truth.witness["cpu"]), 1)
         equal(differences, "crashed_task.comm", found["crashed_task"]["comm"], comm)
     crashed = [cpu for cpu in found["cpus"] if cpu["crashed"]]
     equal(differences, "number of crashed CPUs", len(crashed), 1)
@@ -181,12 +258,14 @@ def failure(found, captured, truth):
         equal(differences, "crashed CPU's stack", names[:len(functions)], functions)
         if plan.trigger == "interrupt" and "quartz_spin" not in names:
             differences.append(f"the interrupted quartz_spin is not in {names}")
-        if not crashed[0]["registers"]:
-            differences.append("the crashed CPU has no registers")
+        printed = console_registers(captured.lines)
+        equal(differences, "registers on the console", sorted(printed), [] if plan.trigger == "sysrq" else ["RAX", "RIP", "RSP"])
+        registers(crashed[0], printed, differences)
     equal(differences, "CPUs", sorted(cpu["number"] for cpu in found["cpus"]), [0, 1])
     for cpu in found["cpus"]:
-        if not cpu["stack"]["frames"]:
-            differences.append(f"CPU {cpu['number']} has no stack: {cpu['stack']['end_reason']}")
+        if not cpu["crashed"]:
+            registers(cpu, {}, differences)
+            other_cpu(cpu, plan, truth, differences)
     equal(differences, "kernel.release", found["kernel"]["release"], truth.release)
     equal(differences, "kernel.command_line", found["kernel"]["command_line"].split(), truth.text("cmdline").split())
     equal(differences, "identity.boot_id", found["identity"]["boot_id"], truth.boot_id)
@@ -216,6 +295,29 @@ def failure(found, captured, truth):
         if not any("quartz: a first crack" in record["text"] for record in first["records"]):
             differences.append("first_failure does not show the planted warning")
     fail_if(differences, "first failure")
+
+
+def backtraces(found, crashed, every_cpu, everyone, one):
+    """A report's CPUs against `bt` (the crashed CPU), `bt -a` (all CPUs) and `bt --all-tasks`; `bt PID` of a blocked task
+    against the last."""
+    def stack(entry):
+        return [(frame["pc"], frame["sp"], frame_text(frame)) for frame in entry["stack"]["frames"]]
+
+    def of_cpus(stacks):
+        return {entry["cpu"]: (entry["task"]["pid"], entry["crashed"], entry["registers"], stack(entry))
+                for entry in stacks if entry["on_cpu"]}
+
+    cpus = {cpu["number"]: (cpu["current"]["pid"], cpu["crashed"], cpu["registers"], stack(cpu)) for cpu in found["cpus"]}
+    differences = []
+    equal(differences, "bt -a", of_cpus(every_cpu), cpus)
+    equal(differences, "number of stacks of bt -a", len(every_cpu), len(cpus))
+    equal(differences, "bt", of_cpus(crashed), {number: cpu for number, cpu in cpus.items() if cpu[1]})
+    equal(differences, "number of stacks of bt", len(crashed), 1)
+    equal(differences, "running tasks of bt --all-tasks", of_cpus(everyone), cpus)
+    equal(differences, "number of stacks of bt PID", len(one), 1)
+    wanted = [entry for entry in everyone if entry["task"]["pid"] == one[0]["task"]["pid"]]
+    equal(differences, "bt PID", [stack(entry) for entry in one], [stack(entry) for entry in wanted])
+    fail_if(differences, "backtraces")
 
 
 # struct quartz_crystal as planted in tests/zoo/quartz.c: member path -> value.

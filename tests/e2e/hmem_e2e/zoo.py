@@ -32,6 +32,6 @@ def witness():
     source = paths.ROOT / "tests" / "e2e" / "witness" / "witness.c"
 
     def fill(folder):
-        run(["gcc-12", "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-o", folder / "witness", source])
+        run(["gcc-12", "-static", "-pthread", "-O2", "-Wall", "-Wextra", "-Werror", "-o", folder / "witness", source])
 
     return paths.cached_folder(f"zoo/witness-{paths.digest_of(source)}", fill) / "witness"

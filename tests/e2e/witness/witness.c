@@ -7,11 +7,13 @@
  * flushes of the target, so that what the writing itself disturbs is told apart from what stands
  * still: a task that is the same in all of them must be the same in the dump. DIR/witness says who
  * failed where. WORD goes to /proc/quartz, or is "sysrq" for sysrq-c. With SPIN_CPU a child named
- * "basalt" keeps that CPU busy inside the kernel.
+ * "basalt" keeps that CPU busy inside the kernel. A second thread named "gabbro" reads from a pipe
+ * that nobody writes to.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -96,6 +98,13 @@ static void Tell(const char* path, const char* word) {
   close(file);
 }
 
+static void* Block(void* pipe_end) {
+  char byte;
+  prctl(PR_SET_NAME, "gabbro");
+  if (read(*(const int*)pipe_end, &byte, 1) < 0) Die("pipe");
+  return NULL;
+}
+
 int main(int argc, char** argv) {
   if (argc < 4) return 2;
   const char* directory = argv[1];
@@ -115,6 +124,12 @@ int main(int argc, char** argv) {
     }
   }
 
+  /* It blocks while the note below is flushed to disk, before the first snapshot. */
+  int ends[2];
+  pthread_t thread;
+  if (pipe(ends) != 0) Die("pipe");
+  if (pthread_create(&thread, NULL, Block, &ends[0]) != 0) Die("pthread_create");
+
   Pin(cpu);
   snprintf(path, sizeof(path), "%s/witness", directory);
   Note(path, "pid %d\ncomm witness\ncpu %d\nspinner %d\n", getpid(), cpu, child);
@@ -126,8 +141,8 @@ int main(int argc, char** argv) {
     usleep(100 * 1000);
   }
 
-  static const char kGone[] = "hmem-guest: trigger\n";
-  if (write(STDOUT_FILENO, kGone, sizeof(kGone) - 1) < 0) Die("console");
+  /* Through the kernel's log, whose lines nothing tears apart on the console. */
+  Tell("/dev/kmsg", "hmem-guest: trigger\n");
   const int sysrq = strcmp(word, "sysrq") == 0;
   Tell(sysrq ? "/proc/sysrq-trigger" : "/proc/quartz", sysrq ? "c" : word);
   fprintf(stderr, "hmem-guest: still alive after %s\n", word);

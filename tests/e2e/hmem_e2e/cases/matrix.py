@@ -67,11 +67,12 @@ def claim_capture(claims, captured):
 
     claims.hold("verify", verify)
     claims.hold("report", lambda: compare.failure(scope.report("report", dump)["failure"], captured, truth))
-    claims.hold("log", lambda: compare.log_lines(scope.report("log", dump)["records"], truth))
+    claims.hold("log", lambda: compare.log_lines(scope.report("log", dump)["records"], truth, captured.lines))
     claims.hold("modules", lambda: compare.module_list(scope.report("mods", dump)["modules"], truth))
     claims.hold("tasks", lambda: compare.task_list(scope.report("ps", dump), truth))
     claims.hold("stacks", lambda: compare.blocked_stacks(scope.report("bt", "--all-tasks", dump), truth,
                                                          compare.scheduler_ranges(dump)))
+    claims.hold("backtraces", backtraces, dump, truth)
     claims.hold("planted", planted, dump, truth)
     claims.hold("system", system, dump, truth, LEVELS[plan.cpu])
     claims.hold("text", texts, dump, captured)
@@ -80,6 +81,16 @@ def claim_capture(claims, captured):
 def _expect(holds, text):
     if not holds:
         raise Failure(text)
+
+
+def backtraces(dump, truth):
+    """Every form of bt tells of the same stacks."""
+    waiter = truth.planted["waiter"]
+    one = scope.report("bt", dump, waiter)["stacks"]
+    if [entry["task"]["pid"] for entry in one] != [int(waiter)]:
+        raise Failure(f"bt {waiter}: {[entry['task'] for entry in one]}")
+    compare.backtraces(scope.report("report", dump)["failure"], scope.report("bt", dump)["stacks"],
+                       scope.report("bt", "-a", dump)["stacks"], scope.report("bt", "--all-tasks", dump)["stacks"], one)
 
 
 def planted(dump, truth):
