@@ -297,6 +297,8 @@ std::string_view ReasonText(v1::DumpEnd::Reason reason) {
       return "the size limit was reached";
     case v1::DumpEnd::REASON_WRITE_ERROR:
       return "the target failed";
+    case v1::DumpEnd::REASON_SOURCE_CUT:
+      return "what it was made of had been cut";
     default:
       return "the reason is not known";
   }

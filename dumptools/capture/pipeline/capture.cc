@@ -200,6 +200,8 @@ Result<CaptureOutcome> CapturePages(const source::MemorySource& source, HmemWrit
     HMEM_TRY(run.Pages());
   }
   outcome.counts.missing = outcome.ram_pages - outcome.counts.all();
+  if (outcome.reason == v1::DumpEnd::REASON_COMPLETE && outcome.counts.missing != 0)
+    outcome.reason = v1::DumpEnd::REASON_SOURCE_CUT;
   outcome.stream_bytes = writer.offset();
   if (outcome.reason == v1::DumpEnd::REASON_WRITE_ERROR) return outcome;
 

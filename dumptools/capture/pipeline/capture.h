@@ -39,7 +39,7 @@ struct CaptureOutcome {
   PageCounts counts;  // of what was written
   uint64_t ram_pages = 0;
   uint64_t stream_bytes = 0;
-  std::optional<Error> write_error;  // REASON_WRITE_ERROR: END could not be written
+  std::optional<Error> write_error;  // REASON_WRITE_ERROR: END is not known to be durable
 };
 
 // HEADER as the source and the options say; identity, kernel and record digest are the caller's to

@@ -17,7 +17,18 @@ namespace hmem::capture {
 
 using format::FrameType;
 
-Result<std::unique_ptr<FdSink>> OpenDevice(const std::string& path, bool overwrite,
+Status MayWriteOver(int fd, const std::string& path, Overwrite allowed) {
+  using Kind = device::DeviceContent::Kind;
+  if (allowed == Overwrite::kAnything) return {};
+  HMEM_ASSIGN(device::DeviceContent content, device::ReadDeviceContent(fd, path));
+  bool dump = content.kind == Kind::kHmemDump;
+  if (content.kind == Kind::kBlank || (dump && allowed == Overwrite::kDump)) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("{}: holds {}; {} writes over it", path, content.Describe(),
+                          dump ? "--overwrite-dump" : "--overwrite-device"));
+}
+
+Result<std::unique_ptr<FdSink>> OpenDevice(const std::string& path, Overwrite allowed,
                                            uint64_t offset) {
   auto opened = OpenFile(path, O_RDWR | O_EXCL);
   if (!opened) {
@@ -29,15 +40,15 @@ Result<std::unique_ptr<FdSink>> OpenDevice(const std::string& path, bool overwri
   uint64_t bytes = 0;
   if (::ioctl(fd.get(), BLKGETSIZE64, &bytes) != 0)
     return FailErrno(fmt::format("{}: BLKGETSIZE64", path), errno);
-  if (!overwrite) {
-    HMEM_ASSIGN(device::DeviceContent content, device::ReadDeviceContent(fd.get(), path));
-    if (content.kind != device::DeviceContent::Kind::kBlank) {
-      return Fail(
-          ErrorCode::kInvalidArgument,
-          fmt::format("{}: holds {}; --overwrite-device writes over it", path, content.Describe()));
-    }
-  }
+  HMEM_TRY(MayWriteOver(fd.get(), path, allowed));
   return std::make_unique<FdSink>(std::move(fd), FdSink::Kind::kDevice, path, offset, bytes);
+}
+
+Status SyncDevice(const std::string& path) {
+  HMEM_ASSIGN(UniqueFd fd, OpenFile(path, O_RDONLY));
+  FdSink sink(std::move(fd), FdSink::Kind::kDevice, path, 0);
+  HMEM_TRY(sink.Sync());
+  return sink.Close();
 }
 
 Result<std::optional<BegunStream>> FindBegunStream(const std::string& path) {
@@ -81,6 +92,17 @@ Result<std::optional<BegunStream>> FindBegunStream(const std::string& path) {
     attempt = std::max(attempt, format::SequenceAttempt(next->sequence));
   stream.next_attempt = static_cast<uint16_t>(attempt + 1);
   return stream;
+}
+
+Result<bool> HasEnd(const std::string& path, const format::DumpId& dump_id) {
+  HMEM_ASSIGN(auto file, source::HmemFile::Open(path));
+  source::FrameWalker walker(file, dump_id);
+  Findings ignored;
+  for (;;) {
+    HMEM_ASSIGN(auto frame, walker.Next(ignored));
+    if (!frame) return false;
+    if (frame->header.type == FrameType::kEnd) return true;
+  }
 }
 
 }  // namespace hmem::capture

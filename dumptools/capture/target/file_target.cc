@@ -31,7 +31,23 @@ Status RenameNew(const std::string& from, const std::string& to) {
   return {};
 }
 
+std::string DirectoryOf(const std::string& path) {
+  std::string directory = std::filesystem::path(path).parent_path().string();
+  return directory.empty() ? "." : directory;
+}
+
 }  // namespace
+
+Status FileTarget::MayCreate(const std::string& path) {
+  struct stat st;
+  for (const std::string& name : {path, path + std::string(kSuffix)}) {
+    if (::lstat(name.c_str(), &st) == 0)
+      return FailErrno(fmt::format("{}: not overwritten", name), EEXIST);
+  }
+  std::string directory = DirectoryOf(path);
+  if (::access(directory.c_str(), W_OK | X_OK) != 0) return FailErrno(directory, errno);
+  return {};
+}
 
 Result<FileTarget> FileTarget::Create(const std::string& path) {
   struct stat st;
@@ -52,6 +68,7 @@ Result<FileTarget> FileTarget::Create(const std::string& path) {
 Status FileTarget::Commit() {
   HMEM_TRY(sink_->Close());
   HMEM_TRY(RenameNew(incomplete_path(), path_));
+  renamed_ = true;
   return SyncParentDirectory(path_);
 }
 
@@ -63,8 +80,7 @@ void FileTarget::Discard() {
 }
 
 Result<uint64_t> FreeBytes(const std::string& path) {
-  std::string directory = std::filesystem::path(path).parent_path().string();
-  if (directory.empty()) directory = ".";
+  std::string directory = DirectoryOf(path);
   struct statvfs st;
   if (::statvfs(directory.c_str(), &st) != 0) return FailErrno(directory, errno);
   uint64_t bytes;

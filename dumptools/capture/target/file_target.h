@@ -17,11 +17,16 @@ class FileTarget {
   // kIo with EEXIST: `path` or what an earlier attempt left (`path`.incomplete) is there.
   static Result<FileTarget> Create(const std::string& path);
 
+  // Whether Create() would refuse, as far as that can be told without making a file.
+  static Status MayCreate(const std::string& path);
+
   FdSink& sink() { return *sink_; }
   const std::string& path() const { return path_; }
   std::string incomplete_path() const { return path_ + std::string(kSuffix); }
-  // File and directory are durable under the final name when it returns. On failure the .incomplete
-  // file stays.
+  // Under which of the two names the file is there now.
+  std::string present_path() const { return renamed_ ? path_ : incomplete_path(); }
+  // File and directory are durable under the final name when it returns. On failure the file stays
+  // at present_path().
   Status Commit();
   // Closes, keeping the .incomplete name: what is there can be read.
   Status Leave();
@@ -32,6 +37,7 @@ class FileTarget {
   static constexpr std::string_view kSuffix = ".incomplete";
 
   std::string path_;
+  bool renamed_ = false;
   std::unique_ptr<FdSink> sink_;
 };
 

@@ -178,7 +178,8 @@ Result<CaptureOutcome> CaptureElf(const source::MemorySource& source, FdSink& si
   }
   outcome.stream_bytes = sink.offset();
   if (outcome.reason != v1::DumpEnd::REASON_UNSPECIFIED) return outcome;
-  outcome.reason = v1::DumpEnd::REASON_COMPLETE;
+  outcome.reason =
+      outcome.counts.missing == 0 ? v1::DumpEnd::REASON_COMPLETE : v1::DumpEnd::REASON_SOURCE_CUT;
   uint64_t lost = outcome.counts.excluded + outcome.counts.unreadable + outcome.counts.missing;
   if (lost != 0) {
     findings.Add(Severity::kLoss, "elf.zeros-for-missing", "",

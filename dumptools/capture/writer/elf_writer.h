@@ -28,6 +28,7 @@ int ElfWordBytes(const source::MemorySource& source);
 // The whole core, address-ordered. Pages that are missing in the source become zeros, with a
 // finding. A core that could not be finished is of no use to other tools: its reason is
 // REASON_WRITE_ERROR or REASON_NO_SPACE with the error, or REASON_DEADLINE.
+// REASON_SOURCE_CUT is finished, with zeros for what the source does not reach.
 Result<CaptureOutcome> CaptureElf(const source::MemorySource& source, FdSink& sink,
                                   const CaptureOptions& options, Findings& findings);
 

@@ -123,7 +123,7 @@ ObtainedRecord ObtainRecord(const source::MemorySource& source, const Options& o
   }
   auto record = BuildRecord(source,
                             {.identity_path = options.identity_path,
-                             .dump_path = target.dump_path,
+                             .dump_path = DumpPathInRecord(target),
                              .dump_id = NewDumpId()},
                             findings);
   if (record) return {.record = *std::move(record)};
@@ -155,6 +155,27 @@ void WarnOfSpace(const source::MemorySource& source, const Target& target, Findi
                   *free >> 20, ram >> 20));
 }
 
+capture::Overwrite AllowedBy(const Options& options) {
+  if (options.overwrite_device) return capture::Overwrite::kAnything;
+  return options.overwrite_dump ? capture::Overwrite::kDump : capture::Overwrite::kNothing;
+}
+
+// What a dry run of the record stage can tell.
+Status MayStoreRecord(const Target& target, const Options& options) {
+  switch (target.kind) {
+    case TargetKind::kDirectory:
+    case TargetKind::kFile:
+      return capture::FileTarget::MayCreate(target.record_path);
+    case TargetKind::kDevice: {
+      HMEM_ASSIGN(auto sink, capture::OpenDevice(target.path, AllowedBy(options), 0));
+      return sink->Close();
+    }
+    case TargetKind::kStream:
+      break;
+  }
+  return {};
+}
+
 // Reads the dump again, from the disk and not from the page cache.
 Status VerifyDump(const std::string& path, Findings& findings) {
   HMEM_ASSIGN(UniqueFd fd, OpenFile(path, O_RDONLY));
@@ -163,8 +184,31 @@ Status VerifyDump(const std::string& path, Findings& findings) {
   return dump->Verify(findings);
 }
 
-bool Usable(const capture::CaptureOutcome& outcome) {
-  return outcome.reason != DumpEnd::REASON_UNSPECIFIED;
+// Going on with a stream of this crash loses only what an attempt left that did not come to its
+// end; a finished dump needs leave like any other.
+Result<capture::Overwrite> AllowedToGoOn(const Target& target, const Options& options,
+                                         const BegunStream& begun) {
+  if (AllowedBy(options) == capture::Overwrite::kNothing) {
+    HMEM_ASSIGN(bool ended, capture::HasEnd(target.path, begun.dump_id));
+    if (ended) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{}: holds a finished dump of this crash; --overwrite-dump writes "
+                              "over it",
+                              target.path));
+    }
+  }
+  return capture::Overwrite::kAnything;
+}
+
+// END, or the name that says it is there, is not known to be durable.
+void NoteLoss(const Status& status, capture::CaptureOutcome& outcome) {
+  if (status) return;
+  outcome.reason = DumpEnd::REASON_WRITE_ERROR;
+  outcome.write_error = status.error();
+}
+
+bool Finished(const capture::CaptureOutcome& elf) {
+  return elf.reason == DumpEnd::REASON_COMPLETE || elf.reason == DumpEnd::REASON_SOURCE_CUT;
 }
 
 class DumpRun {
@@ -219,6 +263,12 @@ Result<capture::CaptureOutcome> DumpRun::Stream(capture::DumpSink& sink,
 
 Status DumpRun::ToFile(DumpResult& result, const std::optional<Record>& record,
                        capture::HmemWriterOptions writer) {
+  if (options_.dry_run) {
+    HMEM_TRY(capture::FileTarget::MayCreate(target_.dump_path));
+    CountingSink nowhere;
+    HMEM_ASSIGN(result.outcome, Stream(nowhere, writer, record, false));
+    return {};
+  }
   HMEM_ASSIGN(auto target, capture::FileTarget::Create(target_.dump_path));
   auto outcome = Stream(target.sink(), writer, record, false);
   if (!outcome) {
@@ -227,30 +277,36 @@ Status DumpRun::ToFile(DumpResult& result, const std::optional<Record>& record,
   }
   result.outcome = *std::move(outcome);
   if (result.outcome.reason == DumpEnd::REASON_WRITE_ERROR) {
-    result.path = target.incomplete_path();
     // What is there opens; the outcome carries the error, which closing could only repeat.
     (void)target.Leave();
-    return {};
+  } else {
+    NoteLoss(target.Commit(), result.outcome);
   }
-  result.path = target.path();
-  return target.Commit();
+  result.path = target.present_path();
+  return {};
 }
 
 Status DumpRun::ToDevice(DumpResult& result, const std::optional<Record>& record,
                          capture::HmemWriterOptions writer) {
   HMEM_ASSIGN(auto begun, FindOwnStream(target_.path, source_));
-  bool overwrite = options_.overwrite_device || begun.has_value();
+  capture::Overwrite allowed = AllowedBy(options_);
   if (begun) {
+    HMEM_ASSIGN(allowed, AllowedToGoOn(target_, options_, *begun));
     writer.dump_id = begun->dump_id;
     writer.attempt = begun->next_attempt;
     writer.start = begun->position;
   }
-  HMEM_ASSIGN(auto sink, capture::OpenDevice(target_.path, overwrite, writer.start.offset));
+  HMEM_ASSIGN(auto sink, capture::OpenDevice(target_.path, allowed, writer.start.offset));
   result.dump_id = format::DumpIdText(writer.dump_id);
-  HMEM_ASSIGN(result.outcome, Stream(*sink, writer, record, begun.has_value()));
   result.path = target_.path;
-  if (result.outcome.reason == DumpEnd::REASON_WRITE_ERROR) return {};
-  return sink->Close();
+  if (options_.dry_run) {
+    CountingSink nowhere;
+    HMEM_ASSIGN(result.outcome, Stream(nowhere, writer, record, begun.has_value()));
+    return {};
+  }
+  HMEM_ASSIGN(result.outcome, Stream(*sink, writer, record, begun.has_value()));
+  if (result.outcome.reason != DumpEnd::REASON_WRITE_ERROR) NoteLoss(sink->Close(), result.outcome);
+  return {};
 }
 
 Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record>& record) {
@@ -258,11 +314,6 @@ Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record
   writer.dump_id = record && record->dump_id() ? *record->dump_id() : NewDumpId();
   result.dump_id = format::DumpIdText(writer.dump_id);
   result.path = target_.dump_path;
-  if (options_.dry_run) {
-    CountingSink sink;
-    HMEM_ASSIGN(result.outcome, Stream(sink, writer, record, false));
-    return result;
-  }
   switch (target_.kind) {
     case TargetKind::kDirectory:
     case TargetKind::kFile:
@@ -273,12 +324,16 @@ Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record
       HMEM_TRY(ToDevice(result, record, writer));
       break;
     case TargetKind::kStream: {
+      CountingSink nowhere;
       FdSink sink(UniqueFd(::dup(STDOUT_FILENO)), FdSink::Kind::kStream, target_.dump_path, 0);
-      HMEM_ASSIGN(result.outcome, Stream(sink, writer, record, false));
+      capture::DumpSink& chosen =
+          options_.dry_run ? static_cast<capture::DumpSink&>(nowhere) : sink;
+      HMEM_ASSIGN(result.outcome, Stream(chosen, writer, record, false));
       break;
     }
   }
-  if (options_.verify && Usable(result.outcome)) HMEM_TRY(VerifyDump(result.path, dump_findings_));
+  if (options_.verify && result.outcome.reason != DumpEnd::REASON_WRITE_ERROR)
+    HMEM_TRY(VerifyDump(result.path, dump_findings_));
   return result;
 }
 
@@ -289,6 +344,8 @@ Result<DumpResult> DumpRun::ToElf(DumpResult result) {
                 fmt::format("{}: an ELF core on a block device: not yet supported by this build",
                             target_.path));
   }
+  if (options_.dry_run && target_.kind != TargetKind::kStream)
+    HMEM_TRY(capture::FileTarget::MayCreate(target_.dump_path));
   if (target_.kind == TargetKind::kStream || options_.dry_run) {
     HMEM_ASSIGN(UniqueFd null, OpenFile("/dev/null", O_WRONLY));
     FdSink sink(options_.dry_run ? std::move(null) : UniqueFd(::dup(STDOUT_FILENO)),
@@ -298,14 +355,14 @@ Result<DumpResult> DumpRun::ToElf(DumpResult result) {
     WarnOfSpace(source_, target_, findings_);
     HMEM_ASSIGN(auto target, capture::FileTarget::Create(target_.dump_path));
     auto outcome = capture::CaptureElf(source_, target.sink(), capture_, dump_findings_);
-    if (!outcome || outcome->reason != DumpEnd::REASON_COMPLETE) target.Discard();
+    if (!outcome || !Finished(*outcome)) target.Discard();
     if (!outcome) return std::unexpected(outcome.error());
     result.outcome = *std::move(outcome);
-    if (result.outcome.reason == DumpEnd::REASON_COMPLETE) HMEM_TRY(target.Commit());
+    if (Finished(result.outcome)) HMEM_TRY(target.Commit());
   }
   progress_.Finish();
   if (result.outcome.write_error) return std::unexpected(*result.outcome.write_error);
-  if (result.outcome.reason != DumpEnd::REASON_COMPLETE) {
+  if (!Finished(result.outcome)) {
     return Fail(ErrorCode::kLimit,
                 fmt::format("{}: stopped; an ELF core that is cut is of no use and was removed",
                             result.path));
@@ -317,12 +374,13 @@ Result<DumpResult> DumpRun::ToElf(DumpResult result) {
 
 Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Options& options,
                                   const Target& target, Findings& findings) {
-  DumpResult result{.path = target.path, .page_bytes = source.page_bytes()};
+  DumpResult result{.page_bytes = source.page_bytes()};
   std::optional<BegunStream> begun;
   if (target.kind == TargetKind::kDevice) {
     HMEM_ASSIGN(begun, FindOwnStream(target.path, source));
   }
-  if (begun) {  // durable already: writing it again could only lose it
+  if (begun) {  // writing it again could only lose it
+    HMEM_TRY(capture::SyncDevice(target.path));
     findings.Merge(source.findings());
     result.record_path = target.path;
     result.dump_id = format::DumpIdText(begun->dump_id);
@@ -330,10 +388,9 @@ Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Opti
     return result;
   }
   format::DumpId dump_id = NewDumpId();
-  std::string dump_path = target.kind == TargetKind::kFile ? std::string() : target.dump_path;
   HMEM_ASSIGN(Record record, BuildRecord(source,
                                          {.identity_path = options.identity_path,
-                                          .dump_path = dump_path,
+                                          .dump_path = DumpPathInRecord(target),
                                           .dump_id = dump_id},
                                          findings));
   // A dump stage that is told to fail does so among its pages, with the record made.
@@ -342,6 +399,7 @@ Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Opti
   result.crash_id = record.message.identity().crash_id();
   result.record_path = target.record_path;
   if (options.dry_run) {
+    HMEM_TRY(MayStoreRecord(target, options));
     result.record_path.clear();
     return result;
   }
@@ -355,7 +413,7 @@ Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Opti
       break;
     case TargetKind::kDevice: {
       HMEM_ASSIGN(CaptureOptions capture, MakeCaptureOptions(options));
-      HMEM_ASSIGN(auto sink, capture::OpenDevice(target.path, options.overwrite_device, 0));
+      HMEM_ASSIGN(auto sink, capture::OpenDevice(target.path, AllowedBy(options), 0));
       HmemWriter writer(*sink, {.dump_id = dump_id});
       HMEM_TRY(WriteFirstChunk(source, capture, record, writer));
       HMEM_TRY(sink->Close());
@@ -378,7 +436,7 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
   DumpResult result{.page_bytes = source.page_bytes(), .dump_made = true};
   ObtainedRecord obtained;
   std::optional<BegunStream> begun;
-  if (target.kind == TargetKind::kDevice && !options.dry_run) {
+  if (target.kind == TargetKind::kDevice) {
     HMEM_ASSIGN(begun, FindOwnStream(target.path, source));
   }
   if (begun) {

@@ -63,6 +63,14 @@ int PrintLog(const source::MemorySource& source, const Options& options) {
   return findings.HasLosses() ? kExitLosses : kExitComplete;
 }
 
+int ExitCodeOf(const DumpResult& result, const Findings& findings) {
+  if (result.dump_made) {
+    if (result.outcome.reason == v1::DumpEnd::REASON_WRITE_ERROR) return kExitFailed;
+    if (result.outcome.reason != v1::DumpEnd::REASON_COMPLETE) return kExitLosses;
+  }
+  return findings.HasLosses() ? kExitLosses : kExitComplete;
+}
+
 int Run(Options options) {
   auto start = std::chrono::steady_clock::now();
   if (options.source.empty()) {
@@ -86,8 +94,7 @@ int Run(Options options) {
                     : RunDumpStage(**source, options, target, start, stop_requested, findings);
   // Nothing was made, so what it would have lacked is nobody's concern.
   if (!result) return Complain(result.error());
-  bool whole = !result->dump_made || result->outcome.reason == v1::DumpEnd::REASON_COMPLETE;
-  result->exit_code = whole && !findings.HasLosses() ? kExitComplete : kExitLosses;
+  result->exit_code = ExitCodeOf(*result, findings);
   result->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   PrintFindings(findings);
   auto printed = PrintResult(options, *result, findings);
@@ -99,7 +106,9 @@ int Run(Options options) {
 
 int main(int argc, char** argv) {
   hmem::dump::HoldStandardDescriptors();
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a write error like others
+  // A closed pipe and a limit on the size of files are write errors like others.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   auto parsed = hmem::dump::ParseOptions(argc, argv);
   if (const int* code = std::get_if<int>(&parsed)) return *code;
   if (::sodium_init() < 0) {

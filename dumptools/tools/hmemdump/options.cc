@@ -130,7 +130,9 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   app.add_option("--deadline", options.deadline_s, "End the dump after so many seconds.")
       ->type_name("S");
   app.add_flag("--overwrite-device", options.overwrite_device,
-               "Write over what a block device holds.");
+               "Write over whatever a block device holds.");
+  app.add_flag("--overwrite-dump", options.overwrite_dump,
+               "Write over an .hmem dump on a block device, and over nothing else.");
   app.add_flag("--verify", options.verify,
                "Read the finished dump back from the disk and check it.");
   app.add_flag("--dry-run", options.dry_run, "Do everything but write.");

@@ -35,6 +35,7 @@ struct Options {
   bool stats = false;
   bool json = false;
   bool overwrite_device = false;
+  bool overwrite_dump = false;
   Progress progress = Progress::kAuto;
 };
 

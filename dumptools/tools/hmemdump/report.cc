@@ -28,6 +28,8 @@ std::string_view StateOf(const DumpResult& result) {
       return "deadline";
     case DumpEnd::REASON_MAX_BYTES:
       return "max-bytes";
+    case DumpEnd::REASON_SOURCE_CUT:
+      return "source-cut";
     default:
       return "write-error";
   }
@@ -43,6 +45,8 @@ std::string ReasonText(const DumpResult& result) {
       return "size limit reached";
     case DumpEnd::REASON_WRITE_ERROR:
       return result.outcome.write_error ? result.outcome.write_error->ToString() : "write error";
+    case DumpEnd::REASON_SOURCE_CUT:
+      return "the source is cut";
     default:
       return "complete";
   }
@@ -114,6 +118,7 @@ Status PrintResult(const Options& options, const DumpResult& result, const Findi
     Json json;
     json["path"] = result.path;
     json["record_path"] = result.record_path;
+    json["dry_run"] = options.dry_run;
     json["state"] = StateOf(result);
     json["dump_id"] = result.dump_id;
     json["crash_id"] = result.crash_id;
@@ -139,9 +144,16 @@ Status PrintResult(const Options& options, const DumpResult& result, const Findi
   }
   if (!result.record_path.empty()) Say("record: {}", result.record_path);
   if (!result.dump_made) return {};
+  uint64_t there = counts.all() - counts.missing;
+  if (result.outcome.reason == DumpEnd::REASON_WRITE_ERROR) {
+    // The first chunk was durable, or there would be no result.
+    Say("{}; what is in {} opens: {} of {} pages at most", ReasonText(result), result.path, there,
+        result.outcome.ram_pages);
+    return {};
+  }
   Say("{}: {}: {} of {} pages in {} bytes, {:.2f} s", options.dry_run ? "dry run" : result.path,
-      ReasonText(result), counts.all() - counts.missing, result.outcome.ram_pages,
-      result.outcome.stream_bytes, result.seconds);
+      ReasonText(result), there, result.outcome.ram_pages, result.outcome.stream_bytes,
+      result.seconds);
   return {};
 }
 

@@ -29,7 +29,7 @@ class ProgressPrinter {
 };
 
 struct DumpResult {
-  std::string path;         // where the dump is
+  std::string path;         // where the dump is; empty: none was made
   std::string record_path;  // empty: no record file of its own
   std::string dump_id;
   std::string crash_id;

@@ -26,7 +26,12 @@ Result<Target> ResolveTarget(const std::string& destination, bool elf, bool reco
     std::filesystem::path parent = std::filesystem::path(destination).parent_path();
     if (!parent.empty() && ::stat(parent.c_str(), &st) != 0)
       return FailErrno(parent.string(), errno);
-    target.record_path = record_only ? destination : (parent / record_name).string();
+    target.record_path = (parent / record_name).string();
+    if (record_only) {
+      bool usual = std::filesystem::path(destination).filename() == record_name;
+      target.record_path = destination;
+      target.dump_path = usual ? (parent / "dump.hmem").string() : std::string();
+    }
     return target;
   }
   if (S_ISDIR(st.st_mode)) {
@@ -43,6 +48,19 @@ Result<Target> ResolveTarget(const std::string& destination, bool elf, bool reco
                 fmt::format("{}: neither a file, a directory nor a block device", destination));
   }
   return target;
+}
+
+std::string DumpPathInRecord(const Target& target) {
+  switch (target.kind) {
+    case TargetKind::kDirectory:
+    case TargetKind::kFile:
+      return std::filesystem::path(target.dump_path).filename().string();
+    case TargetKind::kDevice:
+      return target.path;
+    case TargetKind::kStream:
+      break;
+  }
+  return {};
 }
 
 }  // namespace hmem::dump

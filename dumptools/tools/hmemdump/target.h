@@ -13,13 +13,18 @@ enum class TargetKind { kDirectory, kFile, kDevice, kStream };
 struct Target {
   TargetKind kind = TargetKind::kFile;
   std::string path;         // as given
-  std::string dump_path;    // of the dump; the device; "standard output"
+  std::string dump_path;    // of the dump; the device; "standard output"; empty: not known
   std::string record_path;  // of a record file beside it; empty for a device or stream
 };
 
-// A directory holds first-failure.pb and dump.hmem (or dump.elf). A file that is there is refused:
+// A directory holds first-failure.pb and dump.hmem (or dump.elf). The dump of a record alone is
+// dump.hmem beside it when the record has its usual name. A file that is there is refused:
 // kIo with EEXIST, unless only the record is wanted and the file is a directory or device. kIo: the
 // directory of a file is missing.
 Result<Target> ResolveTarget(const std::string& destination, bool elf, bool record_only);
+
+// Where a record that stands at the target says its dump is: the name beside it, since directories
+// have other names where record and dump are read; the device; empty where it cannot be told.
+std::string DumpPathInRecord(const Target& target);
 
 }  // namespace hmem::dump

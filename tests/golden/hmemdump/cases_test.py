@@ -8,6 +8,8 @@ Usage: cases_test.py HMEMDUMP
 import json
 import os
 import pathlib
+import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -89,7 +91,11 @@ class Hmemdump(unittest.TestCase):
     def test_what_a_dump_lacks_is_told_by_each_that_is_made_of_it(self):
         cut = self.here / "cut.elf"
         cut.write_bytes(self.core.read_bytes()[: -100 * PAGE])
-        self.run_it(cut, self.here / "a.hmem", code=3)
+        out, _ = self.run_it("--json", cut, self.here / "a.hmem", code=3)
+        result = json.loads(out)
+        self.assertEqual((result["state"], result["pages_not_reached"]), ("source-cut", 100))
+        _, said = self.run_it("--no-record", self.here / "a.hmem", self.here / "again.hmem", code=3)
+        self.assertIn("again.hmem: the source is cut: 500 of 600 pages", said)
         _, said = self.run_it("-F", "elf", self.here / "a.hmem", self.here / "b.elf", code=3)
         self.assertIn("100 pages that the source does not have", said)
 
@@ -223,6 +229,55 @@ class Hmemdump(unittest.TestCase):
             self.assertNotIn(b"hmemdump: ", target.read_bytes())
             self.assertNotIn(b'"state"', target.read_bytes())
             self.run_it("-F", "elf", target, f"{target}.elf", code=0)
+
+    def test_a_reader_that_goes_away_is_a_failure(self):
+        with subprocess.Popen([PROGRAM, "-c", "none", self.core, "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as dump:
+            self.assertEqual(len(dump.stdout.read(20000)), 20000)
+            dump.stdout.close()
+            said = dump.stderr.read().decode()
+            self.assertEqual(dump.wait(timeout=60), 1, said)
+        self.assertIn("Broken pipe", said.splitlines()[-1])
+
+    def test_a_target_that_fails_in_the_middle_is_a_failure_or_full(self):
+        def limited():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+        words = [PROGRAM, "--json", "-c", "none", self.core, self.out]
+        done = subprocess.run(words, preexec_fn=limited, capture_output=True, timeout=60, check=False)
+        result, said = json.loads(done.stdout), done.stderr.decode()
+        self.assertEqual(result["exit_code"], done.returncode, said)
+        # Some file systems hear of the limit when room is asked for, others when it is written to.
+        if result["state"] == "no-space":
+            self.assertEqual((done.returncode, result["path"]), (3, f"{self.out}/dump.hmem"))
+        else:
+            self.assertEqual((done.returncode, result["state"]), (1, "write-error"))
+            self.assertEqual(result["path"], f"{self.out}/dump.hmem.incomplete")
+        _, said = self.run_it("-F", "elf", result["path"], self.here / "part.elf", code=3)
+        self.assertIn("pages that the source does not have", said)
+
+    def test_sigterm_ends_it_cleanly(self):
+        with subprocess.Popen([PROGRAM, "-c", "none", self.core, "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as dump:
+            # It now waits for someone to take its first MiB.
+            part = dump.stdout.read(20000)
+            dump.send_signal(signal.SIGTERM)
+            part += dump.stdout.read()
+            said = dump.stderr.read().decode()
+            self.assertEqual(dump.wait(timeout=60), 3, said)
+        self.assertIn("time limit reached", said.splitlines()[-1])
+        late = self.here / "late.hmem"
+        late.write_bytes(part)
+        _, said = self.run_it("--no-record", late, self.here / "again.hmem", code=3)
+        self.assertIn("the time limit was reached", said)
+
+    def test_a_dry_run_refuses_what_a_run_would(self):
+        out, _ = self.run_it("--dry-run", "--json", self.core, self.out, code=3)
+        result = json.loads(out)
+        self.assertEqual((result["dry_run"], result["state"], result["pages_kept"]), (True, "complete", 400))
+        self.assertEqual(list(self.out.iterdir()), [])
+        for name in ("dump.hmem", "dump.hmem.incomplete"):
+            (self.out / name).write_bytes(b"mine")
+            self.refused("--dry-run", self.core, self.out, code=1, saying=f"{name}: not overwritten")
+            (self.out / name).unlink()
 
     def test_full_device_is_an_error_in_one_place(self):
         if os.path.exists("/dev/full"):

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
 #include "tests/fakes/fake_sink.h"
 #include "tests/fakes/fake_source.h"
@@ -36,6 +37,7 @@ TEST(Capture, CountsEveryPageOnce) {
   EXPECT_EQ(outcome->counts.missing, 0x80u);
   EXPECT_EQ(outcome->counts.all(), outcome->ram_pages);
   EXPECT_EQ(outcome->ram_pages, 0x200u + 0x180u);
+  EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_SOURCE_CUT);
   EXPECT_TRUE(findings.HasLosses());
 }
 
@@ -88,6 +90,84 @@ TEST(Capture, APastDeadlineEndsTheStreamCleanly) {
   EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_DEADLINE);
   EXPECT_EQ(outcome->counts.missing, outcome->ram_pages);
   EXPECT_EQ(makers::FramesOf(sink.bytes).back().header.type, format::FrameType::kPad);
+}
+
+v1::DumpEnd EndOf(const std::vector<std::byte>& stream) {
+  v1::DumpEnd end;
+  for (const makers::FrameSpan& frame : makers::FramesOf(stream)) {
+    if (frame.header.type != format::FrameType::kEnd) continue;
+    EXPECT_TRUE(end.ParseFromArray(stream.data() + frame.offset + format::kFrameHeaderBytes,
+                                   static_cast<int>(frame.header.stored_bytes)));
+  }
+  return end;
+}
+
+TEST(Capture, OnlyWhatLacksNothingIsComplete) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  EXPECT_EQ(EndOf(makers::HmemBytes(machine)).reason(), v1::DumpEnd::REASON_COMPLETE);
+  machine.memory.Fail({PhysAddr(0x1100000), PhysAddr(0x1180000)}, ErrorCode::kTruncated);
+  v1::DumpEnd end = EndOf(makers::HmemBytes(machine));
+  EXPECT_EQ(end.reason(), v1::DumpEnd::REASON_SOURCE_CUT);
+  EXPECT_EQ(end.pages_not_reached(), 0x80u);
+}
+
+// Takes its time over every write, and longer to make all of it durable.
+class SlowSink final : public DumpSink {
+ public:
+  const std::string& name() const override { return inner_.name(); }
+  Status Append(std::span<const std::byte> bytes) override {
+    if (++appends == stop_at) stop = true;
+    std::this_thread::sleep_for(append_time);
+    return inner_.Append(bytes);
+  }
+  Status Reserve(uint64_t) override { return {}; }
+  Status Sync() override {
+    std::this_thread::sleep_for(sync_time);
+    return {};
+  }
+  const std::vector<std::byte>& bytes() const { return inner_.bytes; }
+
+  std::chrono::milliseconds append_time{0}, sync_time{0};
+  int appends = 0, stop_at = -1;
+  std::atomic<bool> stop = false;
+
+ private:
+  fakes::FakeSink inner_;
+};
+
+// MiBs of pages that do not pack.
+void FillWithNoise(fakes::FakeSource& machine, uint64_t mib) {
+  std::mt19937_64 random(1);
+  for (uint64_t at = 0; at < mib << 20; at += 4096) {
+    std::vector<uint64_t> page(512);
+    for (uint64_t& word : page) word = random();
+    machine.memory.Write(PhysAddr(at), std::as_bytes(std::span(page)));
+  }
+}
+
+TEST(Capture, WhenStoppedWritesTheBatchesInHandAndNoMore) {
+  fakes::FakeSource machine;
+  FillWithNoise(machine, 16);
+  for (unsigned jobs : {1u, 2u}) {
+    SlowSink sink;
+    sink.stop_at = 3;
+    HmemWriter writer(sink, {});
+    CaptureOptions options{.codec = *codec::FindCodec("none"), .jobs = jobs, .stop = &sink.stop};
+    Findings findings;
+    ASSERT_TRUE(writer.AppendHeader(MakeDumpHeader(machine, options)));
+    auto outcome = CapturePages(machine, writer, options, findings);
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_DEADLINE);
+    uint64_t batches = outcome->counts.kept / 256;
+    EXPECT_GE(batches, 3u);
+    EXPECT_LE(batches, 3u + (jobs > 1 ? 2 * jobs : 1)) << jobs;
+    v1::DumpEnd end = EndOf(sink.bytes());
+    EXPECT_EQ(end.reason(), v1::DumpEnd::REASON_DEADLINE);
+    EXPECT_EQ(end.pages_kept(), outcome->counts.kept);
+    EXPECT_EQ(end.raw_bytes(), outcome->counts.kept * 4096);
+    EXPECT_EQ(end.pages_not_reached(), 4096 - outcome->counts.kept);
+  }
 }
 
 TEST(Capture, RandomPagesAreStoredRawNotLarger) {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dumptools/capture/target/device_target.h"
 
+#include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "hmem/base/fd.h"
 #include "tests/fakes/fake_sink.h"
 #include "tests/fakes/fake_source.h"
 #include "tests/makers/hmem_maker.h"
@@ -15,8 +18,72 @@ using makers::TempFile;
 
 TEST(OpenDevice, RefusesWhatIsNoDevice) {
   TempFile file("a file");
-  EXPECT_FALSE(OpenDevice(file.path(), true, 0));
-  EXPECT_FALSE(OpenDevice(file.path() + ".none", true, 0));
+  EXPECT_FALSE(OpenDevice(file.path(), Overwrite::kAnything, 0));
+  EXPECT_FALSE(OpenDevice(file.path() + ".none", Overwrite::kAnything, 0));
+}
+
+// What may be written over an image of a device with this at its start.
+class MayWriteOverTest : public testing::Test {
+ protected:
+  Status Try(Overwrite allowed) {
+    TempFile file{std::span<const std::byte>(image_)};
+    UniqueFd fd = OpenFile(file.path(), O_RDONLY).value();
+    return MayWriteOver(fd.get(), file.path(), allowed);
+  }
+  std::string Refusal(Overwrite allowed) {
+    Status status = Try(allowed);
+    EXPECT_FALSE(status);
+    if (status) return {};
+    EXPECT_EQ(status.error().code(), ErrorCode::kInvalidArgument);
+    return status.error().ToString();
+  }
+
+  std::vector<std::byte> image_ = std::vector<std::byte>(8 << 20);
+};
+
+TEST_F(MayWriteOverTest, ABlankDeviceAlways) { EXPECT_TRUE(Try(Overwrite::kNothing)); }
+
+TEST_F(MayWriteOverTest, AnOlderDumpWhenADumpMayGo) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  auto dump = makers::HmemBytes(machine);
+  std::copy(dump.begin(), dump.end(), image_.begin());
+  EXPECT_THAT(Refusal(Overwrite::kNothing),
+              testing::HasSubstr("holds an .hmem dump; --overwrite-dump writes over it"));
+  EXPECT_TRUE(Try(Overwrite::kDump));
+  EXPECT_TRUE(Try(Overwrite::kAnything));
+}
+
+TEST_F(MayWriteOverTest, AFileSystemOnlyWhenAnythingMayGo) {
+  image_[0x438] = std::byte{0x53};  // ext2
+  image_[0x439] = std::byte{0xef};
+  for (Overwrite allowed : {Overwrite::kNothing, Overwrite::kDump})
+    EXPECT_THAT(Refusal(allowed), testing::HasSubstr("ext2; --overwrite-device writes over it"));
+  EXPECT_TRUE(Try(Overwrite::kAnything));
+}
+
+TEST_F(MayWriteOverTest, AFileSystemBehindTheStartOfADumpIsNoDump) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  auto dump = makers::HmemBytes(machine);
+  std::copy_n(dump.begin(), 1024, image_.begin());
+  image_[0x438] = std::byte{0x53};
+  image_[0x439] = std::byte{0xef};
+  EXPECT_THAT(Refusal(Overwrite::kDump), testing::HasSubstr("--overwrite-device"));
+}
+
+TEST_F(MayWriteOverTest, UnknownDataOnlyWhenAnythingMayGo) {
+  image_[5000] = std::byte{1};
+  EXPECT_THAT(Refusal(Overwrite::kDump), testing::HasSubstr("data of an unknown kind"));
+  EXPECT_TRUE(Try(Overwrite::kAnything));
+}
+
+TEST(SyncDevice, NamesWhatCannotBeOpened) {
+  TempFile file("a file");
+  EXPECT_TRUE(SyncDevice(file.path()));
+  auto status = SyncDevice(file.path() + ".none");
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().errno_value(), ENOENT);
 }
 
 // A sink that writes over a device with older content, and notes how low it writes.
@@ -116,6 +183,29 @@ TEST_F(BegunStreamTest, EachAttemptIsHigherThanTheOneBefore) {
   ASSERT_TRUE(dump);
   EXPECT_TRUE((*dump)->complete());
   EXPECT_EQ((*dump)->first_failure().size(), 1000u);
+}
+
+TEST_F(BegunStreamTest, HasEndOnlyWhenTheLastAttemptCameToIt) {
+  auto has_end = [](const std::vector<std::byte>& device, const format::DumpId& id) {
+    TempFile file{std::span<const std::byte>(device)};
+    return HasEnd(file.path(), id).value();
+  };
+  auto device = RecordStage(1000);
+  auto begun = Find(device);
+  ASSERT_TRUE(begun);
+  EXPECT_FALSE(has_end(device, begun->dump_id));
+  auto record_stage = device;
+  DumpStage(*begun, device);
+  EXPECT_TRUE(has_end(device, begun->dump_id));
+  EXPECT_FALSE(has_end(device, format::DumpId{std::byte{9}}));
+  // A second attempt began over the first, whose END lies further on, and was cut.
+  begun = Find(device);
+  auto second = device;
+  DumpStage(*begun, second);
+  auto frames = makers::FramesOf(second);
+  uint64_t cut = frames[frames.size() / 2].offset;
+  std::copy_n(second.begin(), cut, device.begin());
+  EXPECT_FALSE(has_end(device, begun->dump_id));
 }
 
 TEST_F(BegunStreamTest, AnEmptyOrForeignDeviceHasNone) {

@@ -78,6 +78,30 @@ TEST_F(FileTargetTest, LeavesWhatAnEarlierAttemptLeft) {
   EXPECT_EQ(Content(incomplete_), "earlier");
 }
 
+TEST_F(FileTargetTest, MayCreateRefusesWhatCreateWould) {
+  EXPECT_TRUE(FileTarget::MayCreate(path_));
+  EXPECT_TRUE(fs::is_empty(dir_.path()));
+  EXPECT_EQ(FileTarget::MayCreate(dir_.File("none/dump.hmem")).error().errno_value(), ENOENT);
+  for (const char* name : {"dump.hmem", "dump.hmem.incomplete"}) {
+    std::string there = dir_.WriteText(name, "mine");
+    EXPECT_EQ(FileTarget::MayCreate(path_).error().errno_value(), EEXIST) << name;
+    fs::remove(there);
+  }
+}
+
+TEST_F(FileTargetTest, SaysUnderWhichNameItIs) {
+  auto target = FileTarget::Create(path_);
+  ASSERT_TRUE(target);
+  EXPECT_EQ(target->present_path(), incomplete_);
+  std::string there = dir_.WriteText("dump.hmem", "mine");
+  EXPECT_FALSE(target->Commit());
+  EXPECT_EQ(target->present_path(), incomplete_);
+  auto other = FileTarget::Create(dir_.File("other.hmem"));
+  ASSERT_TRUE(other);
+  ASSERT_TRUE(other->Commit());
+  EXPECT_EQ(other->present_path(), other->path());
+}
+
 TEST_F(FileTargetTest, FollowsNoLink) {
   ASSERT_EQ(::symlink(dir_.File("elsewhere").c_str(), path_.c_str()), 0);
   EXPECT_EQ(FileTarget::Create(path_).error().errno_value(), EEXIST);
