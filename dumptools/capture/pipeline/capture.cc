@@ -78,6 +78,9 @@ v1::DumpEnd::Reason ReasonOf(const Error& error) {
   return IsOutOfRoom(error) ? v1::DumpEnd::REASON_NO_SPACE : v1::DumpEnd::REASON_WRITE_ERROR;
 }
 
+// What a sink holds at most of what it took and has not made durable yet (fd_sink.cc).
+constexpr uint64_t kBacklogBytes = 16 << 20;
+
 class Run {
  public:
   Run(const source::MemorySource& source, HmemWriter& writer, const CaptureOptions& options,
@@ -97,22 +100,36 @@ class Run {
 
  private:
   Status Finish(PageBatch& batch);
-  bool TimeIsUp() const {
-    return (options_.stop != nullptr && *options_.stop) ||
-           (options_.deadline && steady_clock::now() >= *options_.deadline);
+  bool TimeIsUp(size_t in_hand) const {
+    if (options_.stop != nullptr && *options_.stop) return true;
+    return options_.deadline && steady_clock::now() + ClosingTime(in_hand) >= *options_.deadline;
   }
+  steady_clock::duration ClosingTime(size_t in_hand) const;
   bool Stopped() const { return outcome_.reason != v1::DumpEnd::REASON_UNSPECIFIED; }
 
   const CaptureOptions& options_;
   HmemWriter& writer_;
   PageReader reader_;
   std::vector<std::unique_ptr<PageBatch>> batches_;
+  // Of the batches with kept pages: how long packing and writing took, and what came of them.
+  std::chrono::duration<double> writing_{0};
+  uint64_t payload_bytes_ = 0;
   std::optional<PackPool> pool_;  // last: its workers are gone before the batches are
   CaptureOutcome outcome_;
   steady_clock::time_point flushed_ = steady_clock::now();
 };
 
+// What the batches in hand, one more, and the sink's backlog will take at the pace so far.
+steady_clock::duration Run::ClosingTime(size_t in_hand) const {
+  if (payload_bytes_ == 0) return {};
+  uint64_t bytes =
+      (in_hand + 1) * format::kMaxPageBytesPerFrame + std::min(writer_.offset(), kBacklogBytes);
+  return std::chrono::duration_cast<steady_clock::duration>(
+      writing_ * (static_cast<double>(bytes) / static_cast<double>(payload_bytes_)));
+}
+
 Status Run::Finish(PageBatch& batch) {
+  auto start = steady_clock::now();
   if (pool_) {
     HMEM_TRY(pool_->Wait(batch));
   } else {
@@ -128,6 +145,10 @@ Status Run::Finish(PageBatch& batch) {
     if (outcome_.reason == v1::DumpEnd::REASON_WRITE_ERROR) outcome_.write_error = written.error();
     return {};
   }
+  if (!batch.kept().empty()) {
+    writing_ += steady_clock::now() - start;
+    payload_bytes_ += batch.payload().size();
+  }
   PageCounts counts = CountsOf(batch);
   outcome_.counts.kept += counts.kept;
   outcome_.counts.zero += counts.zero;
@@ -141,7 +162,7 @@ Status Run::Pages() {
   size_t read = 0, written = 0;  // batches
   bool more = true;
   while (more && !Stopped()) {
-    if (TimeIsUp()) {
+    if (TimeIsUp(read - written)) {
       outcome_.reason = v1::DumpEnd::REASON_DEADLINE;
       break;
     }

@@ -25,6 +25,7 @@ struct CaptureOptions {
   int level = 0;
   unsigned jobs = 1;
   bool keep_zero = false;
+  // END is to be durable by then: reading stops as much earlier as the pace so far asks for.
   std::optional<std::chrono::steady_clock::time_point> deadline;
   // What was written is made durable so often, in whole chunks: a power cut loses no more.
   std::chrono::steady_clock::duration flush_every = std::chrono::steady_clock::duration::max();

@@ -170,6 +170,27 @@ TEST(Capture, WhenStoppedWritesTheBatchesInHandAndNoMore) {
   }
 }
 
+TEST(Capture, EndIsDurableBeforeTheDeadlineOfASlowTarget) {
+  fakes::FakeSource machine;
+  FillWithNoise(machine, 64);
+  for (unsigned jobs : {1u, 2u}) {
+    SlowSink sink;
+    sink.append_time = std::chrono::milliseconds(60);
+    sink.sync_time = std::chrono::milliseconds(150);
+    HmemWriter writer(sink, {});
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(1800);
+    CaptureOptions options{.codec = *codec::FindCodec("none"), .jobs = jobs, .deadline = deadline};
+    Findings findings;
+    ASSERT_TRUE(writer.AppendHeader(MakeDumpHeader(machine, options)));
+    auto outcome = CapturePages(machine, writer, options, findings);
+    EXPECT_LE(std::chrono::steady_clock::now(), deadline) << jobs;
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_DEADLINE);
+    EXPECT_GT(outcome->counts.kept, 0u);
+    EXPECT_EQ(EndOf(sink.bytes()).pages_kept(), outcome->counts.kept);
+  }
+}
+
 TEST(Capture, RandomPagesAreStoredRawNotLarger) {
   fakes::FakeSource machine;
   machine.memory.AddZero({PhysAddr(0), PhysAddr(0x10000)});
