@@ -12,25 +12,33 @@ def _say(text):
     print(f"demo: {text}", file=sys.stderr, flush=True)
 
 
+def _since_panic(timeline, event):
+    return f"{timeline[event] - timeline['trigger']:.1f}" if event in timeline else "never said"
+
+
+def explain(captured):
+    """The report of a finished capture, how long what took, and where everything lies."""
+    console = captured.folder / "console.log"
+    if captured.record is None or captured.dump is None:
+        raise Failure(f"no {'record' if captured.record is None else 'dump'} on the guest's disk; see {console}")
+    report = captured.folder / "report.json"
+    # With losses there is a report all the same, and it lists them.
+    report.write_text(scope.text("report", "--json", captured.dump, exits=(0, 3)), encoding="utf-8")
+    text = scope.text("report", captured.dump, exits=(0, 3))
+    took = ", ".join(f"{what} {_since_panic(captured.timeline, event)}" for what, event in (
+        ("capture kernel", "capture kernel up"), ("record durable", "record durable"), ("dump durable", "dump durable"),
+        ("back in the first kernel", "second boot")))
+    places = (("record", captured.record), ("dump", captured.dump), ("report as JSON", report), ("console", console),
+              ("hmemscope", paths.program(scope.PRESET, "hmemscope")))
+    return "\n".join([text, f"seconds from panic: {took}", *(f"{what + ':':16}{path}" for what, path in places)])
+
+
 def run():
     scope.PRESET = "release"
     _say("booting Debian's 6.1 cloud kernel under QEMU, arming it, and making a module read through a bad pointer")
     try:
-        captured = capture.crash(PLAN, "demo")
+        print(explain(capture.crash(PLAN, "demo")))
     except (Failure, Skip) as error:
         _say(str(error))
         return 1
-    if captured.record is None or captured.dump is None:
-        _say(f"no record or no dump on the guest's disk; see {captured.folder / 'console.log'}")
-        return 1
-    report = captured.folder / "report.json"
-    report.write_text(scope.text("report", "--json", captured.dump), encoding="utf-8")
-    print(scope.text("report", captured.dump))
-    start = captured.timeline["trigger"]
-    _say(f"seconds from panic: capture kernel {captured.timeline['capture kernel up'] - start:.1f}, record durable "
-         f"{captured.timeline['record durable'] - start:.1f}, dump durable {captured.timeline['dump durable'] - start:.1f}, "
-         f"back in the first kernel {captured.timeline['second boot'] - start:.1f}")
-    for what, path in (("record", captured.record), ("dump", captured.dump), ("report as JSON", report),
-                       ("console", captured.folder / "console.log"), ("hmemscope", paths.program("release", "hmemscope"))):
-        print(f"{what + ':':16}{path}")
     return 0

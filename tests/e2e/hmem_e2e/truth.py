@@ -17,6 +17,10 @@ class ThreadTruth:
     stack: tuple
 
 
+def read_text(path):
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
 class Truth:
     """`folder` is the guest's /truth."""
 
@@ -31,7 +35,7 @@ class Truth:
         self.snapshots = [self._snapshot(f"tasks.{n}") for n in range(3)]
 
     def text(self, name):
-        return (self.folder / name).read_text(encoding="utf-8", errors="replace")
+        return read_text(self.folder / name)
 
     @property
     def modules(self):

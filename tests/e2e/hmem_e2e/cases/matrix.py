@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Stock kernels x ways to fail: everything the record and the dump say, against what the guest wrote down."""
 import functools
+import pathlib
+import re
 
-from .. import capture, compare, scope, second_opinion
+from .. import capture, compare, demo, scope, second_opinion
 from ..errors import Failure
 from ..runner import Case
 from ..truth import Truth
+from . import arming
 
 # Each pair of kernel and trigger, spread over targets and page-table depths. Both kernels come up again after a capture once;
 # elsewhere the machine's reset is enough.
 PLANS = [
-    capture.Plan("6.1", "pointer", "root", warn_first=True),
+    capture.Plan("6.1", "pointer", "root", warn_first=True, arming=True),
     capture.Plan("6.1", "sysrq", "ext4", cpu="max,la57=off", until="reset"),
     capture.Plan("6.1", "interrupt", "raw", until="reset"),
     capture.Plan("6.12", "pointer", "xfs", cpu="max,la57=off", warn_first=True),
@@ -76,6 +79,10 @@ def claim_capture(claims, captured):
     claims.hold("planted", planted, dump, truth)
     claims.hold("system", system, dump, truth, LEVELS[plan.cpu])
     claims.hold("text", texts, dump, captured)
+    if plan.arming:
+        claims.hold("kdump-arm", arming.verbs, captured, truth)
+    if (plan.trigger, plan.target) == ("pointer", "root"):
+        claims.hold("demo", explained, captured, truth)
 
 
 def _expect(holds, text):
@@ -128,6 +135,20 @@ def texts(dump, captured):
                          ("mods", "quartz"), ("sys", "x86_64"), ("verify", "")):
         if wanted not in scope.text(verb, dump):
             raise Failure(f"hmemscope {verb}: no {wanted!r} in its text")
+
+
+def explained(captured, truth):
+    """What ./dev demo prints of such a crash."""
+    text = demo.explain(captured)
+    frames = r".*\n +#\d+ +".join(rf"{name}\+\S+ \[quartz\]" for name in ("quartz_face", "quartz_seam", "quartz_vein"))
+    pid = truth.witness["pid"]
+    for pattern in (rf"witness \(pid {pid}\), CPU 1", rf"CRASHING STACK.*\n +#\d+ +{frames}", r"OTHER CPUS\n +CPU 0: ",
+                    r"quartz_waiter \(pid \d+\)\n +#", r"LOG: the last \d+ records",
+                    re.escape(compare.last_words(captured.lines)[-1]), "capture kernel \\d", "dump durable \\d"):
+        _expect(re.search(pattern, text), f"no /{pattern}/ in what the demo prints: {text[:1500]}")
+    for what in ("record", "dump", "report as JSON", "console"):
+        found = re.search(rf"^{what}: +(/.+)$", text, re.MULTILINE)
+        _expect(found and pathlib.Path(found.group(1)).stat().st_size, f"{what}: not told, not there or empty")
 
 
 def run(plan, claims):
