@@ -2,6 +2,7 @@
 #include "hmem/base/findings.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace hmem {
 
@@ -19,22 +20,35 @@ std::string_view SeverityName(Severity severity) {
 
 void Findings::Add(Severity severity, std::string_view id, std::string_view place,
                    std::string_view text) {
+  Finding finding{.id = std::string(id),
+                  .severity = severity,
+                  .count = 1,
+                  .places = {},
+                  .text = std::string(text)};
+  if (!place.empty()) finding.places.emplace_back(place);
+  Add(finding);
+}
+
+void Findings::Add(const Finding& finding) {
   auto it = std::find_if(findings_.begin(), findings_.end(),
-                         [&](const Finding& f) { return f.id == id; });
+                         [&](const Finding& f) { return f.id == finding.id; });
   if (it == findings_.end()) {
     if (findings_.size() >= kMaxKinds) {
       ++dropped_;
       return;
     }
-    it = findings_.insert(findings_.end(), Finding{.id = std::string(id),
-                                                   .severity = severity,
+    it = findings_.insert(findings_.end(), Finding{.id = finding.id,
+                                                   .severity = finding.severity,
                                                    .count = 0,
                                                    .places = {},
-                                                   .text = std::string(text)});
+                                                   .text = finding.text});
   }
-  ++it->count;
-  it->severity = std::max(it->severity, severity);
-  if (!place.empty() && it->places.size() < kMaxPlaces) it->places.emplace_back(place);
+  uint64_t count = std::max<uint64_t>(finding.count, 1);
+  it->count += std::min(count, std::numeric_limits<uint64_t>::max() - it->count);
+  it->severity = std::max(it->severity, finding.severity);
+  for (const std::string& place : finding.places) {
+    if (it->places.size() < kMaxPlaces) it->places.push_back(place);
+  }
 }
 
 bool Findings::HasLosses() const {
@@ -44,22 +58,7 @@ bool Findings::HasLosses() const {
 }
 
 void Findings::Merge(const Findings& other) {
-  for (const Finding& theirs : other.findings_) {
-    auto it = std::find_if(findings_.begin(), findings_.end(),
-                           [&](const Finding& f) { return f.id == theirs.id; });
-    if (it == findings_.end()) {
-      if (findings_.size() < kMaxKinds)
-        findings_.push_back(theirs);
-      else
-        ++dropped_;
-      continue;
-    }
-    it->count += theirs.count;
-    it->severity = std::max(it->severity, theirs.severity);
-    for (const std::string& place : theirs.places) {
-      if (it->places.size() < kMaxPlaces) it->places.push_back(place);
-    }
-  }
+  for (const Finding& theirs : other.findings_) Add(theirs);
   dropped_ += other.dropped_;
 }
 

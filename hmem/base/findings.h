@@ -29,6 +29,8 @@ class Findings {
   static constexpr size_t kMaxPlaces = 4;
 
   void Add(Severity severity, std::string_view id, std::string_view place, std::string_view text);
+  // With its count (at least 1) and its places.
+  void Add(const Finding& finding);
   std::span<const Finding> all() const { return findings_; }
   uint64_t dropped() const { return dropped_; }
   // True when anything of kLoss or kError was added: the tool then exits 3.

@@ -54,5 +54,22 @@ TEST(Findings, MergeAddsCountsAndPlaces) {
   EXPECT_EQ(SeverityName(a.all()[1].severity), "info");
 }
 
+TEST(Findings, AFindingKeepsItsCountAndItsPlaces) {
+  Findings findings;
+  Finding told{
+      .id = "x", .severity = Severity::kLoss, .count = 70, .places = {"1", "2"}, .text = "t"};
+  findings.Add(told);
+  ASSERT_EQ(findings.all().size(), 1u);
+  EXPECT_EQ(findings.all()[0].count, 70u);
+  EXPECT_EQ(findings.all()[0].places, (std::vector<std::string>{"1", "2"}));
+  told.count = ~uint64_t{0};
+  findings.Add(told);
+  EXPECT_EQ(findings.all()[0].count, ~uint64_t{0});
+  EXPECT_EQ(findings.all()[0].places.size(), Findings::kMaxPlaces);
+  told = {.id = "y", .count = 0};
+  findings.Add(told);
+  EXPECT_EQ(findings.all()[1].count, 1u);
+}
+
 }  // namespace
 }  // namespace hmem
