@@ -158,6 +158,10 @@ void EncodePagesHead(const PagesHead& head, std::span<std::byte> out) {
 
 Result<PagesHead> DecodePagesHead(const FrameHeader& header, uint32_t page_bytes,
                                   std::span<const std::byte> payload) {
+  if (header.stored_bytes < kPagesHeadBytes) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("PAGES: {} bytes, at least {}", header.stored_bytes, kPagesHeadBytes));
+  }
   ByteReader reader(payload, Endian::kLittle, "PAGES");
   HMEM_ASSIGN(uint32_t runs, reader.U32());
   HMEM_ASSIGN(uint32_t blocks, reader.U32());
@@ -178,6 +182,10 @@ Result<PagesHead> DecodePagesHead(const FrameHeader& header, uint32_t page_bytes
   if (blocks != blocks_expected || runs == 0 || runs > raw / page_bytes) {
     return Fail(ErrorCode::kCorrupt, fmt::format("PAGES: {} runs and {} blocks for {} pages", runs,
                                                  blocks, raw / page_bytes));
+  }
+  if (PagesHeadSize(runs, blocks) > header.stored_bytes) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("PAGES: {} runs and {} blocks in {} bytes", runs,
+                                                 blocks, header.stored_bytes));
   }
   uint64_t pages = 0, at = 0;
   head.runs.reserve(runs);
@@ -237,6 +245,10 @@ Result<std::vector<FateRun>> DecodeFate(const FrameHeader& header,
   if (payload.size() % kFateRunBytes != 0) {
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("FATE: {} bytes are not whole runs", payload.size()));
+  }
+  if (payload.size() / kFateRunBytes > kMaxFateRuns) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("FATE: {} runs, at most {}",
+                                                 payload.size() / kFateRunBytes, kMaxFateRuns));
   }
   std::vector<FateRun> runs;
   runs.reserve(payload.size() / kFateRunBytes);

@@ -113,7 +113,7 @@ inline constexpr uint64_t kPagesHeadBytes = 16;
 uint64_t PagesHeadSize(size_t runs, size_t blocks);
 void EncodePagesHead(const PagesHead& head, std::span<std::byte> out);
 // Checks every count and sum against the frame header. `payload` may be a prefix that holds the
-// whole head; kTruncated otherwise.
+// whole head; kTruncated where it does not, kCorrupt where the whole payload does not.
 Result<PagesHead> DecodePagesHead(const FrameHeader& header, uint32_t page_bytes,
                                   std::span<const std::byte> payload);
 

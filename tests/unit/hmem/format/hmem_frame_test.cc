@@ -262,5 +262,27 @@ TEST(HmemFrame, RejectsChunkThatCountsMoreFramesThanItLists) {
   EXPECT_EQ(DecodeChunk({.type = FrameType::kChunk}, payload).error().code(), ErrorCode::kCorrupt);
 }
 
+TEST(HmemFrame, RejectsPagesShorterThanTheirHead) {
+  FrameHeader header{.type = FrameType::kPages, .raw_bytes = 8192, .page_count = 2};
+  PagesHead head{.block_raw_bytes = 65536, .runs = {{.first = 0, .count = 2}}, .blocks = {{}}};
+  std::vector<std::byte> payload(PagesHeadSize(1, 1));
+  EncodePagesHead(head, payload);
+  for (size_t bytes = 0; bytes < payload.size(); ++bytes) {
+    header.stored_bytes = static_cast<uint32_t>(bytes);
+    auto read = DecodePagesHead(header, 4096, std::span(payload).first(bytes));
+    ASSERT_FALSE(read) << bytes;
+    EXPECT_EQ(read.error().code(), ErrorCode::kCorrupt) << bytes;
+  }
+}
+
+TEST(HmemFrame, RejectsMoreFateRunsThanAFrameHas) {
+  std::vector<FateRun> runs;
+  for (uint32_t i = 0; i <= kMaxFateRuns; ++i) runs.push_back({.first = i, .count = 1});
+  FrameHeader header{.type = FrameType::kFate, .page_count = kMaxFateRuns + 1};
+  EXPECT_EQ(DecodeFate(header, EncodeFate(runs)).error().code(), ErrorCode::kCorrupt);
+  runs.pop_back();
+  EXPECT_TRUE(DecodeFate(header, EncodeFate(runs)));
+}
+
 }  // namespace
 }  // namespace hmem::format
