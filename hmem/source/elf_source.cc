@@ -49,7 +49,7 @@ class ElfSource final : public MemorySource {
   std::span<const PhysRange> ram() const override { return ram_; }
   std::span<const Note> notes() const override { return notes_; }
   std::span<const VirtSegment> virt_segments() const override { return virt_segments_; }
-  PageFate FateOf(Pfn pfn) const override;
+  PageFateRun FateFrom(Pfn pfn, uint64_t most_pages) const override;
   bool complete() const override { return complete_; }
   const Findings& findings() const override { return findings_; }
   Status Verify(Findings& findings) const override;
@@ -317,20 +317,31 @@ Status ElfSource::Read(PhysAddr addr, std::span<std::byte> out) const {
   return {};
 }
 
-PageFate ElfSource::FateOf(Pfn pfn) const {
+PageFateRun ElfSource::FateFrom(Pfn pfn, uint64_t most_pages) const {
   uint64_t start;
   if (!CheckedMul(pfn.value, page_bytes_, &start) || start > kAllOnes - page_bytes_)
-    return PageFate::kHole;
+    return {PageFate::kHole, most_pages};
   PhysRange page{PhysAddr(start), PhysAddr(start + page_bytes_)};
+  auto touching = extents_.Touching(page);
+  if (touching.empty()) {
+    auto behind = extents_.Touching({page.end, PhysAddr(kAllOnes)});
+    if (behind.empty()) return {PageFate::kHole, most_pages};
+    uint64_t pages = behind.front().phys.start.value / page_bytes_ - pfn.value;
+    return {PageFate::kHole, std::min(pages, most_pages)};
+  }
+  // A page of several pieces stands for itself; one piece speaks for all whole pages in it.
+  uint64_t pages = std::max<uint64_t>((touching.front().phys.end - page.start) / page_bytes_, 1);
+  if (touching.size() > 1) pages = 1;
+  pages = std::min(pages, most_pages);
   bool data = false;
   bool excluded = false;
-  for (const Extent& extent : extents_.Touching(page)) {
-    if (extent.kind == ExtentKind::kTruncated) return PageFate::kNotReached;
+  for (const Extent& extent : touching) {
+    if (extent.kind == ExtentKind::kTruncated) return {PageFate::kNotReached, pages};
     data |= extent.kind == ExtentKind::kData;
     excluded |= extent.kind == ExtentKind::kExcluded;
   }
-  if (excluded) return PageFate::kExcluded;
-  return data ? PageFate::kPresent : PageFate::kHole;
+  if (excluded) return {PageFate::kExcluded, pages};
+  return {data ? PageFate::kPresent : PageFate::kHole, pages};
 }
 
 // One range page by page, after it failed as a whole.

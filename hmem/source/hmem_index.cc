@@ -101,14 +101,14 @@ bool Builder::Take(const FrameAt& frame) {
     case FrameType::kPages:
     case FrameType::kFate:
       if (index_.frames.size() >= HmemIndex::kMaxFrames) {
-        index_.damaged = true;
+        index_.damaged = index_.frames_lost = true;
         findings_.Add(Severity::kLoss, "hmem.too-many-frames",
                       fmt::format("file offset {:#x}", frame.offset),
                       "more frames than this build indexes; the pages of the rest cannot be read");
         return false;
       }
       if (frame.header.flags != 0) {
-        index_.damaged = true;
+        index_.damaged = index_.frames_lost = true;
         findings_.Add(
             Severity::kLoss, "hmem.unknown-flag", fmt::format("file offset {:#x}", frame.offset),
             fmt::format(
@@ -233,6 +233,7 @@ Status Builder::ByFollowing() {
     if (frame->header.type == FrameType::kEnd) TakeEnd(*frame);
   }
   index_.damaged |= walker.damaged();
+  index_.frames_lost |= walker.damaged();
   return {};
 }
 
@@ -333,8 +334,11 @@ Result<HmemIndex> HmemIndex::Build(const HmemFile& file, Findings& findings) {
     ReportNotReached(index, index.Coverage(), findings);
   }
   for (const v1::Finding& finding : index.end->findings()) {
-    findings.Add(FromProto(finding.severity()), finding.id(),
-                 finding.places().empty() ? "" : finding.places(0), finding.text());
+    findings.Add({.id = finding.id(),
+                  .severity = FromProto(finding.severity()),
+                  .count = finding.count(),
+                  .places = {finding.places().begin(), finding.places().end()},
+                  .text = finding.text()});
   }
   return index;
 }
@@ -358,9 +362,10 @@ std::vector<PfnRange> RamPfns(const v1::DumpHeader& header) {
 void ReportNotReached(const HmemIndex& index, const PfnSet& covered, Findings& findings) {
   auto ram = RamPfns(index.header);
   for (const PfnRange& range : covered.MissingFrom(ram)) {
-    findings.Add(Severity::kLoss, "hmem.not-reached",
-                 fmt::format("pfn {:#x} to {:#x}", range.start.value, range.end.value),
-                 "the dump does not speak of this RAM: it ended or was cut before it");
+    findings.Add(
+        Severity::kLoss, "hmem.not-reached",
+        fmt::format("pfn {:#x} to {:#x}", range.start.value, range.end.value),
+        "the dump does not speak of this RAM: it ended, was cut before it, or is damaged there");
   }
 }
 

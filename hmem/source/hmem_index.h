@@ -37,6 +37,8 @@ struct HmemIndex {
   std::vector<std::byte> notes;
   std::vector<std::byte> first_failure;
   bool damaged = false;
+  // PAGES or FATE frames in the middle are lost: what no frame speaks of may have been in them.
+  bool frames_lost = false;
 
   // HEADER must be whole: kTruncated, kCorrupt or kUnsupported name what is wrong with it.
   // Everything else that is broken becomes findings.

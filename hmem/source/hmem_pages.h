@@ -3,7 +3,8 @@
 // unpacked blocks. Not thread-safe: it caches.
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <variant>
@@ -15,14 +16,16 @@
 
 namespace hmem::source {
 
-// What the dump says of one page.
+// What the dump says of one page, and of those behind it.
 struct PageLocation {
   PageFate fate = PageFate::kNotReached;
+  uint64_t pages = 1;          // from this one on, of which the dump says the same
   bool zero = false;           // kPresent without bytes
   uint8_t page_class = 0;      // kExcluded
   uint16_t error_number = 0;   // kUnreadable
   size_t frame = 0;            // kPresent with bytes: index into HmemIndex::frames
   uint32_t page_in_frame = 0;  // counted in pages held
+  std::optional<Error> error;  // kDamaged: what is wrong
 };
 
 class HmemPages {
@@ -37,9 +40,9 @@ class HmemPages {
   // Both must outlive it.
   HmemPages(const HmemFile& file, const HmemIndex& index);
 
-  // Holes are not told apart from what was not reached. An error when the frame that speaks of
-  // `pfn` is damaged. kLimit: too many frames overlap there.
-  Result<PageLocation> Locate(Pfn pfn) const;
+  // Holes are not told apart from what was not reached. kDamaged when the frame that speaks of
+  // `pfn` is: error kCorrupt, kIo, or kLimit where too many frames overlap.
+  PageLocation Locate(Pfn pfn) const;
   // The bytes of a page that is present and not zero; good until the next call.
   Result<std::span<const std::byte>> Bytes(const PageLocation& location) const;
 
@@ -49,11 +52,15 @@ class HmemPages {
     std::variant<format::PagesHead, std::vector<format::FateRun>> content;
   };
 
+  // What is known of a frame's payload.
+  enum class Payload : uint8_t { kUnknown, kGood, kBad };
+
   Result<const Head*> HeadOf(size_t frame) const;
+  Result<Head> ReadHead(size_t frame) const;
 
   const HmemFile* file_;
   const HmemIndex* index_;
-  mutable std::vector<bool> verified_;  // by frame: its payload digest was checked
+  mutable std::vector<Payload> payloads_;  // by frame; a bad one is not read again
   mutable LruCache<size_t, Head> heads_;
   mutable LruCache<uint64_t, std::vector<std::byte>> blocks_;  // frame << 10 | block
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hmem/source/hmem_index.h"
@@ -46,12 +47,7 @@ class HmemSource final : public MemorySource {
             .tool = index_.header.tool()};
   }
 
-  PageFate FateOf(Pfn pfn) const override {
-    auto location = pages_.Locate(pfn);
-    if (!location) return PageFate::kUnreadable;  // the frame that speaks of it is damaged
-    if (location->fate == PageFate::kNotReached && !IsRam(pfn)) return PageFate::kHole;
-    return location->fate;
-  }
+  PageFateRun FateFrom(Pfn pfn, uint64_t most_pages) const override;
 
   Status Read(PhysAddr addr, std::span<std::byte> out) const override;
 
@@ -83,11 +79,12 @@ class HmemSource final : public MemorySource {
     }
   }
 
-  bool IsRam(Pfn pfn) const {
-    PhysAddr addr(pfn.value * page_bytes());
-    auto it = std::upper_bound(ram_.begin(), ram_.end(), addr,
-                               [](PhysAddr a, const PhysRange& range) { return a < range.start; });
-    return it != ram_.begin() && addr < std::prev(it)->end;
+  // Whether `pfn` is RAM, and for how many pages from there on that is so.
+  std::pair<bool, uint64_t> RamFrom(Pfn pfn) const;
+  bool IsRam(Pfn pfn) const { return RamFrom(pfn).first; }
+  // A frame that is lost may have spoken of `pfn`: frames behind are there.
+  bool MayBeLost(Pfn pfn) const {
+    return index_.frames_lost && !index_.frames.empty() && pfn.value < index_.frames.back().reach;
   }
   std::unexpected<Error> Missing(Pfn pfn, const PageLocation& location) const;
 
@@ -99,6 +96,32 @@ class HmemSource final : public MemorySource {
   std::vector<Note> notes_;
   std::vector<VirtSegment> virt_segments_;
 };
+
+std::pair<bool, uint64_t> HmemSource::RamFrom(Pfn pfn) const {
+  constexpr uint64_t kLast = ~uint64_t{0};
+  uint64_t addr;
+  if (!CheckedMul(pfn.value, page_bytes(), &addr)) return {false, kLast};
+  auto it = std::upper_bound(ram_.begin(), ram_.end(), PhysAddr(addr),
+                             [](PhysAddr a, const PhysRange& range) { return a < range.end; });
+  if (it == ram_.end()) return {false, kLast};
+  bool is_ram = it->start.value <= addr;
+  return {is_ram, ((is_ram ? it->end : it->start).value - addr) / page_bytes()};
+}
+
+PageFateRun HmemSource::FateFrom(Pfn pfn, uint64_t most_pages) const {
+  PageLocation location = pages_.Locate(pfn);
+  PageFateRun run{location.fate, std::min(location.pages, most_pages)};
+  if (location.fate != PageFate::kNotReached) return run;
+  auto [is_ram, ram_pages] = RamFrom(pfn);
+  run.pages = std::min(run.pages, ram_pages);
+  if (!is_ram) {
+    run.fate = PageFate::kHole;
+  } else if (MayBeLost(pfn)) {
+    run.fate = PageFate::kDamaged;
+    run.pages = std::min(run.pages, index_.frames.back().reach - pfn.value);
+  }
+  return run;
+}
 
 std::unexpected<Error> HmemSource::Missing(Pfn pfn, const PageLocation& location) const {
   std::string place = fmt::format("{}: phys {:#x}", path(), pfn.value * page_bytes());
@@ -114,12 +137,19 @@ std::unexpected<Error> HmemSource::Missing(Pfn pfn, const PageLocation& location
     case PageFate::kUnreadable:
       return FailErrno(fmt::format("{}: could not be read when the dump was made", place),
                        location.error_number);
+    case PageFate::kDamaged:
+      return std::unexpected(
+          location.error->Within(fmt::format("phys {:#x}", pfn.value * page_bytes())));
     case PageFate::kPresent:
     case PageFate::kHole:
     case PageFate::kNotReached:
       break;
   }
   if (!IsRam(pfn)) return Fail(ErrorCode::kNotFound, fmt::format("{}: no RAM there", place));
+  if (MayBeLost(pfn)) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{}: frames of the dump are damaged; one may have held it", place));
+  }
   return Fail(ErrorCode::kTruncated,
               fmt::format("{}: the dump ended, or was cut, before it", place));
 }
@@ -131,9 +161,7 @@ Status HmemSource::Verify(Findings& findings) const {
   for (const Finding& finding : findings_.all()) {
     auto same = [&](const Finding& f) { return f.id == finding.id; };
     if (std::any_of(met.all().begin(), met.all().end(), same)) continue;
-    for (const std::string& place : finding.places)
-      findings.Add(finding.severity, finding.id, place, finding.text);
-    if (finding.places.empty()) findings.Add(finding.severity, finding.id, "", finding.text);
+    findings.Add(finding);
   }
   findings.Merge(met);
   return {};
@@ -149,7 +177,7 @@ Status HmemSource::Read(PhysAddr addr, std::span<std::byte> out) const {
     uint64_t within = addr.value % page_bytes();
     size_t n = std::min<uint64_t>(out.size(), page_bytes() - within);
     Pfn pfn(addr.value / page_bytes());
-    HMEM_ASSIGN(PageLocation location, pages_.Locate(pfn));
+    PageLocation location = pages_.Locate(pfn);
     if (location.fate != PageFate::kPresent) return Missing(pfn, location);
     if (location.zero) {
       std::fill_n(out.begin(), n, std::byte{0});

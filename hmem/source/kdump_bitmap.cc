@@ -107,6 +107,24 @@ Result<uint64_t> KdumpBitmap::Select(uint64_t rank) const {
               fmt::format("bitmap: block {} changed since it was counted", number));
 }
 
+Result<uint64_t> KdumpBitmap::RunEnd(uint64_t bit, uint64_t limit) const {
+  HMEM_ASSIGN(bool set, Test(bit));
+  while (bit < limit) {
+    uint64_t number = bit / kBlockBits;
+    uint64_t block_end = std::min((number + 1) * kBlockBits, bits_);
+    uint64_t count = ranks_[number + 1] - ranks_[number];
+    if (count == (set ? block_end - number * kBlockBits : 0)) {
+      bit = block_end;
+      continue;
+    }
+    HMEM_ASSIGN(const CachedBlock* block, Cached(number));
+    for (uint64_t end = std::min(block_end, limit); bit < end; ++bit) {
+      if (TestBit(block->bytes, bit % kBlockBits) != set) return bit;
+    }
+  }
+  return std::min(bit, limit);
+}
+
 Status KdumpBitmap::ForEachRun(const std::function<bool(uint64_t, uint64_t)>& run) const {
   constexpr uint64_t kNoRun = ~uint64_t{0};
   uint64_t first = kNoRun;

@@ -39,6 +39,9 @@ class KdumpBitmap {
   Result<uint64_t> Rank(uint64_t bit) const;
   // The bit of which `rank` set bits lie before. kNotFound: not so many are set.
   Result<uint64_t> Select(uint64_t rank) const;
+  // Where the run of equal bits that holds `bit` ends, at most at `limit`; `bit` < `limit` <=
+  // bits(). Blocks all of one kind are passed over.
+  Result<uint64_t> RunEnd(uint64_t bit, uint64_t limit) const;
   // Calls `run(first, end)` for each run of set bits, in order, until it returns false.
   Status ForEachRun(const std::function<bool(uint64_t, uint64_t)>& run) const;
 

@@ -55,7 +55,7 @@ class KdumpSource final : public MemorySource {
   uint32_t page_bytes() const override { return header_.block_bytes; }
   std::span<const PhysRange> ram() const override { return ram_; }
   std::span<const Note> notes() const override { return notes_; }
-  PageFate FateOf(Pfn pfn) const override;
+  PageFateRun FateFrom(Pfn pfn, uint64_t most_pages) const override;
   bool complete() const override { return complete_; }
   const Findings& findings() const override { return findings_; }
   Status Verify(Findings& findings) const override;
@@ -86,11 +86,12 @@ class KdumpSource final : public MemorySource {
   }
 
   bool InFile(const KdumpDescriptor& descriptor) const;
-  Result<DescriptorWindow> ReadWindow(uint64_t first) const;
+  Result<DescriptorWindow> ReadWindow(uint64_t first, uint64_t most = kWindowDescriptors) const;
   static bool SaysNothing(const DescriptorWindow& window);
   Result<uint64_t> FirstMissing(uint64_t high) const;
   Result<KdumpDescriptor> DescriptorOf(uint64_t bit) const;
-  Result<PageFate> Fate(uint64_t pfn) const;
+  Result<PageFateRun> Fate(uint64_t pfn, uint64_t most_pages) const;
+  Result<PageFateRun> FateOfDumped(uint64_t bit, uint64_t pages) const;
   Status Unpack(const KdumpDescriptor& descriptor, std::vector<std::byte>& packed,
                 std::span<std::byte> out) const;
   Result<std::span<const std::byte>> Page(uint64_t pfn) const;
@@ -278,10 +279,10 @@ bool KdumpSource::InFile(const KdumpDescriptor& descriptor) const {
          descriptor.bytes <= file_.size_bytes() - descriptor.offset;
 }
 
-// Up to kWindowDescriptors descriptors from number `first` on. Those behind the end of the file are
+// Up to `most` descriptors from number `first` on. Those behind the end of the file are
 // zero.
-Result<KdumpSource::DescriptorWindow> KdumpSource::ReadWindow(uint64_t first) const {
-  uint64_t count = std::min(kWindowDescriptors, dumped_bits_.count() - first);
+Result<KdumpSource::DescriptorWindow> KdumpSource::ReadWindow(uint64_t first, uint64_t most) const {
+  uint64_t count = std::min(most, dumped_bits_.count() - first);
   std::vector<std::byte> bytes(count * format::kKdumpDescriptorBytes);
   HMEM_ASSIGN(size_t n,
               file_.ReadSome(descriptors_offset_ + first * format::kKdumpDescriptorBytes, bytes));
@@ -357,27 +358,46 @@ Status KdumpSource::CheckEnd() {
   return {};
 }
 
-Result<PageFate> KdumpSource::Fate(uint64_t pfn) const {
-  if (pfn < first_pfn_ || BitOf(pfn) >= max_pages_) return PageFate::kHole;
-  uint64_t bit = BitOf(pfn);
-  if (bit >= dumped_bits_.bits()) {
-    if (bit >= ram_bits_.bits()) return PageFate::kNotReached;
-    HMEM_ASSIGN(bool is_ram, ram_bits_.Test(bit));
-    return is_ram ? PageFate::kNotReached : PageFate::kHole;
+// Of pages that bitmap 2 has, `pages` of them in a row.
+Result<PageFateRun> KdumpSource::FateOfDumped(uint64_t bit, uint64_t pages) const {
+  HMEM_ASSIGN(uint64_t number, dumped_bits_.Rank(bit));
+  uint64_t at;
+  if (!CheckedMul(number, format::kKdumpDescriptorBytes, &at) ||
+      !CheckedAdd(at, descriptors_offset_, &at) || at >= file_.size_bytes()) {
+    return PageFateRun{PageFate::kNotReached, pages};
   }
-  HMEM_ASSIGN(bool dumped, dumped_bits_.Test(bit));
-  if (!dumped) {
-    HMEM_ASSIGN(bool is_ram, ram_bits_.Test(bit));
-    return is_ram ? PageFate::kExcluded : PageFate::kHole;
-  }
-  HMEM_ASSIGN(KdumpDescriptor descriptor, DescriptorOf(bit));
-  return InFile(descriptor) ? PageFate::kPresent : PageFate::kNotReached;
+  HMEM_ASSIGN(DescriptorWindow window, ReadWindow(number, std::min(pages, kWindowDescriptors)));
+  bool present = InFile(window.front());
+  auto other = std::find_if(window.begin(), window.end(),
+                            [&](const KdumpDescriptor& d) { return InFile(d) != present; });
+  return PageFateRun{present ? PageFate::kPresent : PageFate::kNotReached,
+                     static_cast<uint64_t>(other - window.begin())};
 }
 
-PageFate KdumpSource::FateOf(Pfn pfn) const {
+Result<PageFateRun> KdumpSource::Fate(uint64_t pfn, uint64_t most_pages) const {
+  if (pfn < first_pfn_) return PageFateRun{PageFate::kHole, std::min(first_pfn_ - pfn, most_pages)};
+  uint64_t bit = BitOf(pfn);
+  if (bit >= max_pages_) return PageFateRun{PageFate::kHole, most_pages};
+  uint64_t limit = bit + std::min(max_pages_ - bit, most_pages);
+  const bool cut = bit >= dumped_bits_.bits();
+  if (!cut) {
+    limit = std::min(limit, dumped_bits_.bits());
+    HMEM_ASSIGN(limit, dumped_bits_.RunEnd(bit, limit));
+    HMEM_ASSIGN(bool dumped, dumped_bits_.Test(bit));
+    if (dumped) return FateOfDumped(bit, limit - bit);
+  }
+  if (bit >= ram_bits_.bits()) return PageFateRun{PageFate::kNotReached, limit - bit};
+  limit = std::min(limit, ram_bits_.bits());
+  HMEM_ASSIGN(limit, ram_bits_.RunEnd(bit, limit));
+  HMEM_ASSIGN(bool is_ram, ram_bits_.Test(bit));
+  if (!is_ram) return PageFateRun{PageFate::kHole, limit - bit};
+  return PageFateRun{cut ? PageFate::kNotReached : PageFate::kExcluded, limit - bit};
+}
+
+PageFateRun KdumpSource::FateFrom(Pfn pfn, uint64_t most_pages) const {
   std::lock_guard lock(mutex_);
-  auto fate = Fate(pfn.value);
-  return fate ? *fate : PageFate::kUnreadable;
+  auto run = Fate(pfn.value, most_pages);
+  return run ? *run : PageFateRun{PageFate::kDamaged, 1};
 }
 
 // Of a page that bitmap 2 has. Zero where the file ends before it.
@@ -410,8 +430,8 @@ Status KdumpSource::Unpack(const KdumpDescriptor& descriptor, std::vector<std::b
 Result<std::span<const std::byte>> KdumpSource::Page(uint64_t pfn) const {
   CachedPage& slot = pages_[pfn % kCachedPages];
   if (slot.pfn == pfn) return slot.bytes;
-  HMEM_ASSIGN(PageFate fate, Fate(pfn));
-  switch (fate) {
+  HMEM_ASSIGN(PageFateRun run, Fate(pfn, 1));
+  switch (run.fate) {
     case PageFate::kHole:
       return Fail(ErrorCode::kNotFound, "no RAM there");
     case PageFate::kExcluded:
@@ -421,6 +441,7 @@ Result<std::span<const std::byte>> KdumpSource::Page(uint64_t pfn) const {
                   fmt::format("{} ends, or its writer stopped, before this page", file_.path()));
     case PageFate::kPresent:
     case PageFate::kUnreadable:
+    case PageFate::kDamaged:
       break;
   }
   HMEM_ASSIGN(KdumpDescriptor descriptor, DescriptorOf(BitOf(pfn)));

@@ -34,6 +34,13 @@ enum class PageFate {
   kExcluded,    // filtered out
   kUnreadable,  // could not be read when the dump was made
   kNotReached,  // the dump ended, or was cut, before it
+  kDamaged,     // the part of the dump that speaks of it is damaged
+};
+
+// Pages in a row that share a fate.
+struct PageFateRun {
+  PageFate fate = PageFate::kHole;
+  uint64_t pages = 1;
 };
 
 // What a dump says of itself. Empty where the format has no room for it.
@@ -63,7 +70,11 @@ class MemorySource : public PhysReader {
   // The serialised FirstFailure message that travels in the dump; empty where there is none.
   virtual std::span<const std::byte> first_failure() const { return {}; }
 
-  virtual PageFate FateOf(Pfn pfn) const = 0;
+  // The fate of `pfn` and how many pages from there on share it: at least 1, at most `most_pages`
+  // (not 0). The run behind may have the same fate. Its cost does not grow with the pages of a hole
+  // or of a missing stretch, so that whoever steps by runs gets through any map.
+  virtual PageFateRun FateFrom(Pfn pfn, uint64_t most_pages) const = 0;
+  PageFate FateOf(Pfn pfn) const { return FateFrom(pfn, 1).fate; }
 
   // True when nothing is missing that was not left out on purpose. What is missing is in
   // findings().

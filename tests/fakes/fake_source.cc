@@ -9,6 +9,7 @@
 namespace hmem::fakes {
 
 using source::PageFate;
+using source::PageFateRun;
 
 void FakeSource::AddVmcoreinfo(std::string_view text) {
   AddNote("VMCOREINFO", 0, std::as_bytes(std::span(text)));
@@ -33,21 +34,21 @@ std::span<const PhysRange> FakeSource::ram() const {
   return ram_;
 }
 
-PageFate FakeSource::FateOf(Pfn pfn) const {
+PageFateRun FakeSource::FateFrom(Pfn pfn, uint64_t) const {
   PhysAddr addr(pfn.value * page_bytes());
   if (const Error* error = memory.map().FailureAt(addr)) {
     switch (error->code()) {
       case ErrorCode::kNotFound:
-        return PageFate::kHole;
+        return {PageFate::kHole};
       case ErrorCode::kExcluded:
-        return PageFate::kExcluded;
+        return {PageFate::kExcluded};
       case ErrorCode::kTruncated:
-        return PageFate::kNotReached;
+        return {PageFate::kNotReached};
       default:
-        return PageFate::kUnreadable;
+        return {PageFate::kUnreadable};
     }
   }
-  return memory.map().Has(addr) ? PageFate::kPresent : PageFate::kHole;
+  return {memory.map().Has(addr) ? PageFate::kPresent : PageFate::kHole};
 }
 
 Status FakeSource::Verify(Findings& findings) const {
@@ -88,16 +89,16 @@ Status TearingSource::Read(PhysAddr addr, std::span<std::byte> out) const {
   return {};
 }
 
-PageFate TearingSource::FateOf(Pfn pfn) const {
+PageFateRun TearingSource::FateFrom(Pfn pfn, uint64_t) const {
   PageFate fate = inner_.FateOf(pfn);
-  if (fate != PageFate::kPresent) return fate;
+  if (fate != PageFate::kPresent) return {fate};
   PhysAddr addr(pfn.value * page_bytes());
   PhysAddr end = addr + page_bytes();
-  if (end > cut_) return PageFate::kNotReached;
+  if (end > cut_) return {PageFate::kNotReached};
   for (const BadRange& bad : bad_) {
-    if (addr < bad.range.end && end > bad.range.start) return PageFate::kUnreadable;
+    if (addr < bad.range.end && end > bad.range.start) return {PageFate::kUnreadable};
   }
-  return fate;
+  return {fate};
 }
 
 }  // namespace hmem::fakes

@@ -55,7 +55,8 @@ class FakeSource : public source::MemorySource {
   std::span<const source::VirtSegment> virt_segments() const override { return segments; }
   source::DumpIdentity identity() const override { return identity_value; }
   std::span<const std::byte> first_failure() const override { return first_failure_bytes; }
-  source::PageFate FateOf(Pfn pfn) const override;
+  // Page by page.
+  source::PageFateRun FateFrom(Pfn pfn, uint64_t most_pages) const override;
   bool complete() const override { return is_complete; }
   const Findings& findings() const override { return finding_list; }
   // Reads every page of ram() and adds "source.fake.unreadable" for each that fails.
@@ -99,7 +100,7 @@ class TearingSource : public source::MemorySource {
   }
   source::DumpIdentity identity() const override { return inner_.identity(); }
   std::span<const std::byte> first_failure() const override { return inner_.first_failure(); }
-  source::PageFate FateOf(Pfn pfn) const override;
+  source::PageFateRun FateFrom(Pfn pfn, uint64_t most_pages) const override;
   bool complete() const override { return inner_.complete() && cut_.value == kNoCut; }
   const Findings& findings() const override { return inner_.findings(); }
   Status Verify(Findings& findings) const override { return inner_.Verify(findings); }

@@ -27,6 +27,20 @@ void CheckPage(const source::MemorySource& source, PhysAddr page, std::span<std:
   if (!status && status.error().ToString().empty()) std::abort();
 }
 
+// Every page of the map has a fate, and stepping by runs gets to the end of any map.
+void CountPages(const source::MemorySource& source) {
+  for (const PhysRange& range : source.ram()) {
+    uint64_t pfn = range.start.value / source.page_bytes();
+    const uint64_t end = range.end.value / source.page_bytes();
+    while (pfn < end) {
+      source::PageFateRun run = source.FateFrom(Pfn(pfn), end - pfn);
+      if (run.pages == 0 || run.pages > end - pfn) std::abort();
+      if (source.FateOf(Pfn(pfn + run.pages - 1)) != run.fate) std::abort();
+      pfn += run.pages;
+    }
+  }
+}
+
 }  // namespace
 
 void ExerciseSource(std::span<const uint8_t> bytes) {
@@ -50,6 +64,7 @@ void ExerciseSource(std::span<const uint8_t> bytes) {
   }
   (void)source.Read(PhysAddr(~uint64_t{0} - 10), small);
   (void)source.FateOf(Pfn(~uint64_t{0}));
+  CountPages(source);
   Findings findings;
   (void)source.Verify(findings);
 }

@@ -18,6 +18,8 @@ std::string Text(const v1::VerifyReport& report) {
     out += Row("left out", pages(report.pages_excluded()));
     out += Row("unreadable", pages(report.pages_unreadable()));
     out += Row("not reached", pages(report.pages_not_reached()));
+    out += Row("damaged", pages(report.pages_damaged()));
+    if (report.pages_hole() != 0) out += Row("no RAM", pages(report.pages_hole()));
   }
   out += FindingsText(report.findings());
   return out;

@@ -7,27 +7,35 @@
 namespace hmem::hmemscope {
 namespace {
 
+void Count(const source::PageFateRun& run, v1::VerifyReport& report) {
+  switch (run.fate) {
+    case source::PageFate::kPresent:
+      return report.set_pages_present(report.pages_present() + run.pages);
+    case source::PageFate::kExcluded:
+      return report.set_pages_excluded(report.pages_excluded() + run.pages);
+    case source::PageFate::kUnreadable:
+      return report.set_pages_unreadable(report.pages_unreadable() + run.pages);
+    case source::PageFate::kNotReached:
+      return report.set_pages_not_reached(report.pages_not_reached() + run.pages);
+    case source::PageFate::kDamaged:
+      return report.set_pages_damaged(report.pages_damaged() + run.pages);
+    case source::PageFate::kHole:
+      return report.set_pages_hole(report.pages_hole() + run.pages);
+  }
+}
+
+// By runs: the map may claim more pages than anybody can count.
 void CountPages(const source::MemorySource& source, v1::VerifyReport& report) {
   const uint64_t page = source.page_bytes();
   if (page == 0) return;
   for (const PhysRange& range : source.ram()) {
-    for (uint64_t pfn = range.start.value / page; pfn < range.end.value / page; ++pfn) {
-      report.set_pages_ram(report.pages_ram() + 1);
-      switch (source.FateOf(Pfn(pfn))) {
-        case source::PageFate::kPresent:
-          report.set_pages_present(report.pages_present() + 1);
-          break;
-        case source::PageFate::kExcluded:
-          report.set_pages_excluded(report.pages_excluded() + 1);
-          break;
-        case source::PageFate::kUnreadable:
-          report.set_pages_unreadable(report.pages_unreadable() + 1);
-          break;
-        case source::PageFate::kNotReached:
-        case source::PageFate::kHole:
-          report.set_pages_not_reached(report.pages_not_reached() + 1);
-          break;
-      }
+    uint64_t pfn = range.start.value / page;
+    const uint64_t end = range.end.value / page;
+    report.set_pages_ram(report.pages_ram() + (end - pfn));
+    while (pfn < end) {
+      source::PageFateRun run = source.FateFrom(Pfn(pfn), end - pfn);
+      Count(run, report);
+      pfn += run.pages;
     }
   }
 }
@@ -45,7 +53,8 @@ Result<Answer> Run(OpenedDump& dump, const Invocation&) {
       findings.Add(Severity::kError, "verify.embedded-record.bad", "", embedded.error().ToString());
     }
   }
-  dump.EncodeFindings(findings, report.mutable_findings());
+  // Those of the source are among them already.
+  firstfailure::EncodeFindings(findings, report.mutable_findings());
   return MakeAnswer(report, report::Text(report), report.findings(), FindingsIn::kText);
 }
 

@@ -373,5 +373,28 @@ TEST_F(ElfSource, VerifyNamesPagesThatWentSinceItWasOpened) {
   EXPECT_EQ(ReadError(source, 0x8000), ErrorCode::kTruncated);
 }
 
+TEST_F(ElfSource, FatesComeInRunsHoweverLong) {
+  constexpr uint64_t kMemory = uint64_t{1} << 60;
+  const MemorySource& source = Open(
+      ElfMaker().Load(PhysAddr(0x1000), Pattern(1, 2 * 4096 + 10), VirtAddr(0), kMemory).Make());
+  uint64_t steps = 0, pages = 0;
+  uint64_t end = source.ram()[0].end.value / 4096;
+  std::vector<PageFate> fates;
+  for (uint64_t pfn = 1; pfn < end; ++steps) {
+    PageFateRun run = source.FateFrom(Pfn(pfn), end - pfn);
+    ASSERT_GE(run.pages, 1u);
+    EXPECT_EQ(source.FateOf(Pfn(pfn + run.pages - 1)), run.fate);
+    fates.push_back(run.fate);
+    pfn += run.pages;
+    pages += run.pages;
+  }
+  EXPECT_EQ(pages, kMemory / 4096);
+  EXPECT_EQ(fates,
+            (std::vector<PageFate>{PageFate::kPresent, PageFate::kExcluded, PageFate::kExcluded}));
+  EXPECT_EQ(source.FateFrom(Pfn(0), 100).pages, 1u);
+  EXPECT_EQ(source.FateFrom(Pfn(end), 1000).pages, 1000u);
+  EXPECT_EQ(source.FateFrom(Pfn(1), 1).pages, 1u);
+}
+
 }  // namespace
 }  // namespace hmem::source

@@ -218,6 +218,9 @@ TEST_F(HmemSource, ADamagedFrameHeaderCostsThatFrameOnly) {
   ASSERT_TRUE(dump);
   EXPECT_FALSE((*dump)->complete());
   EXPECT_TRUE(Has((*dump)->findings(), "hmem.damage")) << IdsOf((*dump)->findings());
+  std::vector<std::byte> out(16);
+  EXPECT_EQ((*dump)->Read(PhysAddr(0x101000), out).error().code(), ErrorCode::kCorrupt);
+  EXPECT_EQ((*dump)->FateOf(Pfn(0x101)), PageFate::kDamaged);
   uint64_t lost = pages.header.raw_bytes / 4096;
   EXPECT_EQ(CheckPages(**dump), PagesOfMachine() - lost);
 }
@@ -272,6 +275,61 @@ TEST_F(HmemSource, AMissingStretchIsNamed) {
   EXPECT_TRUE(Has(findings, "hmem.damage"));
   EXPECT_TRUE(Has(findings, "hmem.chunk-damaged"));
   EXPECT_TRUE(Has(findings, "hmem.not-reached")) << IdsOf(findings);
+  std::vector<std::byte> out(16);
+  EXPECT_EQ((*dump)->Read(PhysAddr(0x101000), out).error().code(), ErrorCode::kCorrupt);
+  EXPECT_EQ((*dump)->FateOf(Pfn(0x101)), PageFate::kDamaged);
+}
+
+TEST_F(HmemSource, FatesComeInRunsThatAgreeWithEachPage) {
+  machine_.memory.Fail({PhysAddr(0x104000), PhysAddr(0x106000)}, Error::FromErrno("memory", EIO));
+  auto bytes = makers::HmemBytes(machine_);
+  bytes[FirstOf(bytes, FrameType::kPages, 1).offset + 100] ^= std::byte{1};
+  auto dump = OpenBytes(bytes);
+  ASSERT_TRUE(dump);
+  uint64_t runs = 0;
+  constexpr uint64_t kEnd = 0x1200;
+  for (uint64_t pfn = 0; pfn < kEnd; ++runs) {
+    PageFateRun run = (*dump)->FateFrom(Pfn(pfn), kEnd - pfn);
+    ASSERT_GE(run.pages, 1u);
+    ASSERT_LE(run.pages, kEnd - pfn);
+    for (uint64_t i = 0; i < run.pages; ++i)
+      ASSERT_EQ((*dump)->FateOf(Pfn(pfn + i)), run.fate) << std::hex << pfn + i;
+    pfn += run.pages;
+  }
+  EXPECT_LT(runs, 0x380u);  // there are more pages of RAM
+}
+
+TEST_F(HmemSource, AMapOfAllMemoryThereCanBeIsOneRun) {
+  fakes::FakeSink sink;
+  capture::HmemWriter writer(sink, {});
+  v1::DumpHeader header = capture::MakeDumpHeader(machine_, {.codec = *codec::FindCodec("none")});
+  header.clear_ram();
+  header.add_ram()->set_end(~uint64_t{0} - 4095);
+  ASSERT_TRUE(writer.AppendHeader(header));
+  ASSERT_TRUE(writer.Flush());
+  auto dump = OpenBytes(sink.bytes);
+  ASSERT_TRUE(dump) << dump.error().ToString();
+  uint64_t pages = (*dump)->ram()[0].size() / 4096;
+  PageFateRun run = (*dump)->FateFrom(Pfn(0), pages);
+  EXPECT_EQ(run.fate, PageFate::kNotReached);
+  EXPECT_EQ(run.pages, pages);
+  EXPECT_EQ((*dump)->FateOf(Pfn(~uint64_t{0})), PageFate::kHole);
+}
+
+TEST_F(HmemSource, TellsEachFindingOnceWithItsCount) {
+  for (PhysAddr bad : {PhysAddr(0x101000), PhysAddr(0x102000), PhysAddr(0x104000)})
+    machine_.memory.Fail({bad, bad + 4096}, Error::FromErrno("memory", EIO));
+  auto dump = OpenBytes(makers::HmemBytes(machine_));
+  ASSERT_TRUE(dump);
+  Findings findings;
+  ASSERT_TRUE((*dump)->Verify(findings));
+  for (const Findings& told : {(*dump)->findings(), findings}) {
+    auto it = std::find_if(told.all().begin(), told.all().end(),
+                           [](const Finding& f) { return f.id == "capture.unreadable"; });
+    ASSERT_NE(it, told.all().end());
+    EXPECT_EQ(it->count, 3u);
+    EXPECT_EQ(it->places.size(), 3u);
+  }
 }
 
 TEST_F(HmemSource, RejectsFramesOfAnotherDumpBehindACut) {
@@ -335,7 +393,7 @@ TEST_F(HmemSource, ManyFramesThatOverlapAreALimitNotAHang) {
   EXPECT_TRUE((*dump)->Read(PhysAddr(0x110000), out));  // still under few enough
   EXPECT_EQ((*dump)->Read(PhysAddr(0x2ff000), out).error().code(), ErrorCode::kLimit);
   EXPECT_EQ((*dump)->Read(PhysAddr(0x5000000), out).error().code(), ErrorCode::kLimit);
-  EXPECT_EQ((*dump)->FateOf(Pfn(0x2ff)), PageFate::kUnreadable);
+  EXPECT_EQ((*dump)->FateOf(Pfn(0x2ff)), PageFate::kDamaged);
 }
 
 TEST_F(HmemSource, RejectsAnotherFormatVersion) {

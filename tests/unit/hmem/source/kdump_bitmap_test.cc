@@ -123,5 +123,19 @@ TEST_F(Bitmap, AFileThatShrankIsAnError) {
   EXPECT_FALSE(bitmap.Rank(3 * KdumpBitmap::kBlockBits + 1));
 }
 
+TEST_F(Bitmap, TellsWhereARunEnds) {
+  std::vector<bool> bits(3 * KdumpBitmap::kBlockBits + 100);
+  for (size_t i = 10; i < 20; ++i) bits[i] = true;
+  for (size_t i = KdumpBitmap::kBlockBits - 5; i < bits.size(); ++i) bits[i] = true;
+  const KdumpBitmap& bitmap = Make(bits, bits.size());
+  EXPECT_EQ(bitmap.RunEnd(0, bits.size()), 10u);
+  EXPECT_EQ(bitmap.RunEnd(3, 7), 7u);
+  EXPECT_EQ(bitmap.RunEnd(12, bits.size()), 20u);
+  EXPECT_EQ(bitmap.RunEnd(20, bits.size()), KdumpBitmap::kBlockBits - 5);
+  EXPECT_EQ(bitmap.RunEnd(KdumpBitmap::kBlockBits - 5, bits.size()), bits.size());
+  EXPECT_EQ(bitmap.RunEnd(KdumpBitmap::kBlockBits, KdumpBitmap::kBlockBits + 9),
+            KdumpBitmap::kBlockBits + 9);
+}
+
 }  // namespace
 }  // namespace hmem::source

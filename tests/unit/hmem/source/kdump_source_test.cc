@@ -429,5 +429,33 @@ TEST_F(KdumpSource, VerifyOfAWholeDumpFindsNothing) {
   EXPECT_TRUE(findings.all().empty());
 }
 
+TEST_F(KdumpSource, FatesComeInRunsThatAgreeWithEachPage) {
+  KdumpMaker maker;
+  for (uint64_t pfn : {1, 2, 3, 9}) maker.Page(Pfn(pfn), Pattern(pfn));
+  const MemorySource& source = Open(maker.Missing(Pfn(10))
+                                        .Missing(Pfn(11))
+                                        .Excluded(Pfn(5))
+                                        .Excluded(Pfn(6))
+                                        .ZeroPage(Pfn(200000))
+                                        .MaxPages(uint64_t{1} << 24)
+                                        .Make());
+  std::vector<std::pair<PageFate, uint64_t>> runs;
+  for (uint64_t pfn = 0; pfn < (uint64_t{1} << 24);) {
+    PageFateRun run = source.FateFrom(Pfn(pfn), (uint64_t{1} << 24) - pfn);
+    ASSERT_GE(run.pages, 1u);
+    for (uint64_t i = 0; i < std::min<uint64_t>(run.pages, 20); ++i)
+      EXPECT_EQ(source.FateOf(Pfn(pfn + i)), run.fate) << pfn + i;
+    runs.emplace_back(run.fate, run.pages);
+    pfn += run.pages;
+  }
+  std::vector<std::pair<PageFate, uint64_t>> expected = {
+      {PageFate::kHole, 1},       {PageFate::kPresent, 3},
+      {PageFate::kHole, 1},       {PageFate::kExcluded, 2},
+      {PageFate::kHole, 2},       {PageFate::kPresent, 1},
+      {PageFate::kNotReached, 2}, {PageFate::kHole, 200000 - 12},
+      {PageFate::kPresent, 1},    {PageFate::kHole, (uint64_t{1} << 24) - 200001}};
+  EXPECT_EQ(runs, expected);
+}
+
 }  // namespace
 }  // namespace hmem::source
