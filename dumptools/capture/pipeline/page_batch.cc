@@ -28,11 +28,12 @@ uint32_t PageBatch::room() const {
   return static_cast<uint32_t>(std::min(pages, format::kMaxFateRuns - fates_.size()));
 }
 
-bool PageBatch::Reaches(uint64_t pfn) const {
+uint32_t PageBatch::PagesInReach(uint64_t pfn) const {
+  constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max();
   uint64_t first = pfn;
   if (!kept_.empty()) first = std::min(first, kept_.front().first_pfn);
   if (!fates_.empty()) first = std::min(first, fates_.front().first_pfn);
-  return pfn - first < std::numeric_limits<uint32_t>::max();
+  return static_cast<uint32_t>(kMost - std::min(pfn - first, kMost));
 }
 
 void PageBatch::Keep(uint64_t pfn) {
@@ -45,17 +46,17 @@ void PageBatch::Keep(uint64_t pfn) {
 }
 
 void PageBatch::AddFate(uint64_t pfn, format::StoredFate fate, uint8_t page_class,
-                        uint16_t error_number) {
+                        uint16_t error_number, uint32_t pages) {
   if (!fates_.empty()) {
     FateOfRun& last = fates_.back();
     if (last.first_pfn + last.count == pfn && last.fate == fate && last.page_class == page_class &&
         last.error_number == error_number) {
-      ++last.count;
+      last.count += pages;
       return;
     }
   }
   fates_.push_back({.first_pfn = pfn,
-                    .count = 1,
+                    .count = pages,
                     .fate = fate,
                     .page_class = page_class,
                     .error_number = error_number});

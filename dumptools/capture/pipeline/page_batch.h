@@ -36,11 +36,14 @@ class PageBatch {
   uint32_t room() const;
   // Where the next page's bytes go.
   std::byte* tail() { return raw_.data() + raw_bytes_; }
-  // False when `pfn` is too far from the first one for a frame.
-  bool Reaches(uint64_t pfn) const;
+  // How many pages from `pfn` on, which lies behind all that were put in, a frame can speak of; 0:
+  // it is too far from the first one.
+  uint32_t PagesInReach(uint64_t pfn) const;
   // The page at tail() is kept.
   void Keep(uint64_t pfn);
-  void AddFate(uint64_t pfn, format::StoredFate fate, uint8_t page_class, uint16_t error_number);
+  // `pages` in a row, at most PagesInReach(pfn).
+  void AddFate(uint64_t pfn, format::StoredFate fate, uint8_t page_class, uint16_t error_number,
+               uint32_t pages = 1);
 
   bool empty() const { return kept_.empty() && fates_.empty(); }
   uint32_t page_bytes() const { return page_bytes_; }

@@ -39,8 +39,12 @@ class PageReader {
   uint64_t ram_pages() const { return ram_pages_; }
 
  private:
-  void Sort(PageBatch& batch, uint64_t pfn, uint32_t pages);
-  void ReadSingly(PageBatch& batch, uint64_t pfn, uint32_t pages);
+  // Both return the pfn behind what they dealt with: `pages` from `pfn` on, and more of a missing
+  // stretch that goes on behind them, up to `end`.
+  uint64_t Sort(PageBatch& batch, uint64_t pfn, uint32_t pages, uint64_t end);
+  uint64_t ReadSingly(PageBatch& batch, uint64_t pfn, uint32_t pages, uint64_t end);
+  // What became of pages that cannot be read, as the first of them was told to be.
+  void TakeMissing(PageBatch& batch, PfnRange pages, const Error& error);
   // Takes one page whose bytes are at `bytes`, somewhere at or behind the tail.
   void Take(PageBatch& batch, uint64_t pfn, const std::byte* bytes);
 

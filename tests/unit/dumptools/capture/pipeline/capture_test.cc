@@ -8,7 +8,9 @@
 
 #include "tests/fakes/fake_sink.h"
 #include "tests/fakes/fake_source.h"
+#include "tests/makers/elf_maker.h"
 #include "tests/makers/hmem_maker.h"
+#include "tests/makers/pattern.h"
 #include "tests/makers/temp_file.h"
 
 namespace hmem::capture {
@@ -220,6 +222,50 @@ TEST(PageReader, IsZeroSeesTheLastByte) {
   EXPECT_TRUE(IsZero(page));
   page.back() = std::byte{1};
   EXPECT_FALSE(IsZero(page));
+}
+
+// A page at a time, 2^36 pages would take days.
+TEST(Capture, StepsOverAHugeMissingStretch) {
+  constexpr uint64_t kMemory = uint64_t{1} << 48;
+  auto core = makers::ElfMaker()
+                  .Load(PhysAddr(0x1000), makers::Pattern(1), VirtAddr(0), kMemory)
+                  .Load(PhysAddr(kMemory + 0x1000), makers::Pattern(2))
+                  .Make();
+  makers::TempFile file{std::span<const std::byte>(core)};
+  auto source = source::Open(file.path());
+  ASSERT_TRUE(source) << source.error().ToString();
+  fakes::FakeSink sink;
+  Findings findings;
+  auto outcome = makers::MakeHmem(**source, {}, sink, findings);
+  ASSERT_TRUE(outcome) << outcome.error().ToString();
+  EXPECT_EQ(outcome->counts.kept, 2u);
+  EXPECT_EQ(outcome->counts.excluded, kMemory / 4096 - 1);
+  EXPECT_EQ(outcome->counts.all(), outcome->ram_pages);
+  makers::TempFile written{std::span<const std::byte>(sink.bytes)};
+  auto dump = source::Open(written.path());
+  ASSERT_TRUE(dump) << dump.error().ToString();
+  EXPECT_TRUE((*dump)->complete());
+  EXPECT_EQ((*dump)->FateOf(Pfn(kMemory / 4096)), source::PageFate::kExcluded);
+  EXPECT_EQ((*dump)->FateOf(Pfn(kMemory / 4096 + 1)), source::PageFate::kPresent);
+}
+
+TEST(Capture, StepsOverAHugeStretchThatASourceDoesNotReach) {
+  fakes::FakeSink header_only;
+  HmemWriter writer(header_only, {});
+  fakes::FakeSource machine;
+  v1::DumpHeader header = MakeDumpHeader(machine, {.codec = *codec::FindCodec("none")});
+  header.clear_ram();
+  header.add_ram()->set_end(~uint64_t{0} - 4095);
+  ASSERT_TRUE(writer.AppendHeader(header));
+  ASSERT_TRUE(writer.Flush());
+  makers::TempFile file{std::span<const std::byte>(header_only.bytes)};
+  auto source = source::Open(file.path());
+  ASSERT_TRUE(source) << source.error().ToString();
+  fakes::FakeSink sink;
+  Findings findings;
+  auto outcome = makers::MakeHmem(**source, {}, sink, findings);
+  ASSERT_TRUE(outcome) << outcome.error().ToString();
+  EXPECT_EQ(outcome->counts.missing, outcome->ram_pages);
 }
 
 }  // namespace
