@@ -23,12 +23,13 @@ std::string_view SeverityWord(v1::Finding::Severity severity) {
 
 }  // namespace
 
-std::string Printable(std::string_view text) {
+std::string Printable(std::string_view text, Lines lines) {
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<uint8_t>(text[i]);
-    if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f) {
+    const bool layout = byte == '\n' || byte == '\t';
+    if ((byte < 0x20 && !(layout && lines == Lines::kMany)) || byte == 0x7f) {
       out += fmt::format("\\x{:02x}", byte);
     } else if (byte == 0xc2 && i + 1 < text.size() && static_cast<uint8_t>(text[i + 1]) < 0xa0) {
       // U+0080 to U+009F are control characters too.
@@ -84,7 +85,7 @@ std::string LogLineText(const v1::LogRecord& record) {
   std::string stamp =
       fmt::format("[{:5}.{:06}] ", record.time_ns() / kNsPerS, record.time_ns() % kNsPerS / 1000);
   std::string out = stamp;
-  for (char c : Printable(record.text())) {
+  for (char c : Printable(record.text(), Lines::kMany)) {
     out += c;
     if (c == '\n') out.append(stamp.size(), ' ');
   }
@@ -107,9 +108,9 @@ std::string Row(std::string_view label, std::string_view value) {
   return fmt::format("  {:<14} {}\n", label, Printable(value));
 }
 
-std::string StackText(const v1::Stack& stack, std::string_view indent, int mark) {
+std::string StackText(const v1::Stack& stack, std::string_view indent, int mark, int first) {
   std::string out;
-  for (int i = 0; i < stack.frames_size(); ++i) {
+  for (int i = first; i < stack.frames_size(); ++i) {
     const v1::Frame& frame = stack.frames(i);
     out += fmt::format("{}#{:<3} {}{}{}{}\n", indent, i, frame.guessed() ? "? " : "",
                        FrameText(frame), frame.interrupted() ? "  (interrupted here)" : "",

@@ -12,9 +12,11 @@
 
 namespace hmem::report {
 
-// For a terminal: control characters other than newline and tab as \xNN, so that a log line cannot
-// write the screen.
-std::string Printable(std::string_view text);
+// For a terminal: control characters as \xNN, so that a log line cannot write the screen. Newlines
+// and tabs stay only in what may have several lines: elsewhere a process name could add a line to
+// the report.
+enum class Lines { kOne, kMany };
+std::string Printable(std::string_view text, Lines lines = Lines::kOne);
 
 // "symbol+0x1b/0x20 [module]" as /proc/PID/stack has it; the bare address where no symbol covers
 // it.
@@ -37,9 +39,10 @@ std::string Heading(std::string_view heading);
 // "  label       value\n"; nothing when the value is empty.
 std::string Row(std::string_view label, std::string_view value);
 
-// The frames, one a line, indented by `indent`, then why the stack ended early. The first `mark`
-// gets an arrow.
-std::string StackText(const v1::Stack& stack, std::string_view indent, int mark = -1);
+// The frames from `first` on, one a line with its number, indented by `indent`, then why the stack
+// ended early. Frame `mark` gets an arrow.
+std::string StackText(const v1::Stack& stack, std::string_view indent, int mark = -1,
+                      int first = 0);
 // Four registers a line.
 std::string RegistersText(const google::protobuf::RepeatedPtrField<v1::Register>& registers,
                           std::string_view indent);

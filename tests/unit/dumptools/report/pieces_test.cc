@@ -8,11 +8,29 @@ namespace {
 
 TEST(Pieces, ControlCharactersAreShownNotSent) {
   EXPECT_EQ(Printable("a\x1b[31mb\x7f\r"), "a\\x1b[31mb\\x7f\\x0d");
-  EXPECT_EQ(Printable("tab\tand\nline stay"), "tab\tand\nline stay");
+  EXPECT_EQ(Printable("tab\tand\nline stay", Lines::kMany), "tab\tand\nline stay");
   EXPECT_EQ(Printable("\xc2\x9b"
                       "31m"),
             "\\xc2\\x9b31m");
   EXPECT_EQ(Printable("gr\xc3\xbc\xc3\x9f"), "gr\xc3\xbc\xc3\x9f");
+}
+
+// Anybody names a process; only the log may have more lines than one.
+TEST(Pieces, ANameCannotAddALine) {
+  v1::Task task;
+  task.set_pid(7);
+  task.set_comm("a\nb\tc");
+  EXPECT_EQ(TaskText(task), "a\\x0ab\\x09c (pid 7)");
+  EXPECT_EQ(Row("label", "a\nb"), "  label          a\\x0ab\n");
+  v1::LogRecord record;
+  record.set_text("a\nb");
+  EXPECT_EQ(LogLineText(record), "[    0.000000] a\n               b");
+}
+
+TEST(Pieces, FramesKeepTheirNumbersWhereTheFirstAreLeftOut) {
+  v1::Stack stack;
+  for (const char* name : {"panic", "f", "g"}) stack.add_frames()->set_symbol(name);
+  EXPECT_EQ(StackText(stack, "", 2, 1), "#1   f+0x0/0x0\n#2   g+0x0/0x0  <-- failed here\n");
 }
 
 TEST(Pieces, AFrameReadsAsTheKernelPrintsIt) {
