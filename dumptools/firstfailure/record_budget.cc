@@ -10,7 +10,7 @@
 namespace hmem::firstfailure {
 namespace {
 
-constexpr size_t kLogTextKept = 4 << 10;
+constexpr size_t kLogKept = 4 << 10;
 // For the findings that dropping itself adds, and tags and lengths.
 constexpr size_t kReserve = 4 << 10;
 
@@ -41,14 +41,16 @@ class Fitter {
     Report(dropped, id, what);
   }
 
-  void DropOlderLog(size_t text_kept, std::string_view id) {
+  // Records count as encoded: one with an empty text is not free.
+  void DropOlderLog(size_t kept, std::string_view id) {
     auto* log = record_.mutable_log_tail();
-    size_t text = 0;
-    for (const v1::LogRecord& line : *log) text += line.text().size();
+    size_t left = 0;
+    for (const v1::LogRecord& line : *log) left += line.ByteSizeLong();
     int dropped = 0;
-    while (!Fits() && dropped < log->size() && text > text_kept) {
-      text -= log->Get(dropped).text().size();
-      Account(log->Get(dropped).ByteSizeLong());
+    while (!Fits() && dropped < log->size() && (kept == 0 || left > kept)) {
+      const size_t bytes = log->Get(dropped).ByteSizeLong();
+      left -= bytes;
+      Account(bytes);
       ++dropped;
     }
     log->DeleteSubrange(0, dropped);
@@ -108,7 +110,7 @@ void FitRecord(size_t max_bytes, v1::FirstFailure& record, Findings& findings) {
   if (fitter.Fits()) return;
   fitter.DropLast(record.mutable_blocked_tasks(), 0, "record.dropped.blocked-tasks",
                   "blocked tasks' stacks");
-  fitter.DropOlderLog(kLogTextKept, "record.dropped.log");
+  fitter.DropOlderLog(kLogKept, "record.dropped.log");
   fitter.DropOtherCpus();
   fitter.DropLast(record.mutable_modules(), 0, "record.dropped.modules", "modules");
   if (record.has_first_failure()) {

@@ -10,7 +10,7 @@
 namespace hmem::firstfailure {
 
 // Drops pieces of `record` until it, with `findings` still to be added, has at most max_bytes. In
-// order: stacks of blocked tasks from the last, log records from the oldest (4 KiB of text stay),
+// order: stacks of blocked tasks from the last, log records from the oldest (4 KiB stay),
 // stacks and registers of CPUs that did not crash, modules from the last, first-failure records
 // from the last, whatever is left of the log, then CPUs that did not crash. Each step adds one
 // finding.

@@ -85,5 +85,21 @@ TEST(RecordBudget, TheCrashedCpuStaysWhateverElseGoes) {
   EXPECT_TRUE(Has(findings, "record.dropped.modules"));
 }
 
+TEST(RecordBudget, EmptyLinesCountToo) {
+  v1::FirstFailure record = Big(0, 0, 2, 0);
+  for (uint64_t i = 0; i < 100'000; ++i) {
+    v1::LogRecord& line = *record.add_log_tail();
+    line.set_sequence(i);
+    line.set_time_ns(1'000'000'000'000 + i);
+  }
+  ASSERT_GT(record.ByteSizeLong(), kMaxRecordBytes);
+  Findings findings;
+  FitRecord(kMaxRecordBytes, record, findings);
+  EXPECT_LE(FinalSize(record, findings), kMaxRecordBytes);
+  EXPECT_GT(record.log_tail_size(), 0);
+  EXPECT_EQ(record.log_records_omitted(), 100'000u - static_cast<uint64_t>(record.log_tail_size()));
+  EXPECT_EQ(record.cpus(0).stack().frames_size(), 20);
+}
+
 }  // namespace
 }  // namespace hmem::firstfailure
