@@ -22,16 +22,38 @@ std::string FrameWords(const v1::Frame& frame) {
   return words;
 }
 
+std::string TaskWords(const v1::Task& task) {
+  return fmt::format("{} (pid {})", task.comm().empty() ? "?" : task.comm(), task.pid());
+}
+
 std::string AddressWords(const v1::Cause& cause) {
   if (!cause.fault_address_known()) return "";
   if (cause.fault_address() == 0) return " NULL";
   return fmt::format(" {:#x}", cause.fault_address());
 }
 
-void LookAtAddress(const v1::Cause& cause, std::vector<std::string>& out) {
+// The CPU went to the address instead of reading or writing there.
+bool WasExecuted(const v1::FirstFailure& failure) {
+  for (const v1::Cpu& cpu : failure.cpus()) {
+    if (!cpu.crashed()) continue;
+    for (const v1::Frame& frame : cpu.stack().frames()) {
+      if (frame.exact() && frame.pc() == failure.cause().fault_address()) return true;
+    }
+  }
+  return false;
+}
+
+void LookAtAddress(const v1::FirstFailure& failure, std::vector<std::string>& out) {
+  const v1::Cause& cause = failure.cause();
   if (!cause.fault_address_known()) return;
   const uint64_t address = cause.fault_address();
-  if (address < kNullRegion) {
+  if (WasExecuted(failure)) {
+    out.push_back(address < kNullRegion
+                      ? std::string("A function pointer that is NULL was called.")
+                      : fmt::format("Execution went to {:#x}, which is no code: a function "
+                                    "pointer or a return address was bad.",
+                                    address));
+  } else if (address < kNullRegion) {
     out.push_back(fmt::format(
         "The address {:#x} is a member at that offset of a structure whose pointer is NULL.",
         address));
@@ -89,6 +111,14 @@ std::string_view KindWords(v1::Cause::Kind kind) {
   }
 }
 
+bool FoundByAnother(const v1::FirstFailure& failure) {
+  const v1::Cause& cause = failure.cause();
+  return cause.kind() == v1::Cause::KIND_HUNG_TASK ||
+         ((cause.kind() == v1::Cause::KIND_HARD_LOCKUP ||
+           cause.kind() == v1::Cause::KIND_RCU_STALL) &&
+          cause.location_cpu() != failure.crashed_cpu());
+}
+
 std::string Verdict(const v1::FirstFailure& failure) {
   const v1::Cause& cause = failure.cause();
   std::string line(KindWords(cause.kind()));
@@ -96,18 +126,21 @@ std::string Verdict(const v1::FirstFailure& failure) {
   if (cause.has_location()) line += " in " + FrameWords(cause.location());
   if (!cause.context().empty() && cause.context() != "task")
     line += fmt::format(", {} context", cause.context());
-  if (failure.has_crashed_task()) {
-    const v1::Task& task = failure.crashed_task();
-    line += fmt::format(", task {} (pid {})", task.comm().empty() ? "?" : task.comm(), task.pid());
-  }
   bool cpu_known = false;
   for (const v1::Cpu& cpu : failure.cpus()) cpu_known = cpu_known || cpu.crashed();
-  if (cpu_known) {
-    line += fmt::format(", CPU {}", failure.crashed_cpu());
-    if (cause.has_location() && cause.location_cpu() != failure.crashed_cpu()) {
-      line += fmt::format(" (over CPU {})", cause.location_cpu());
-    }
+  std::string finder;
+  if (failure.has_crashed_task()) finder = TaskWords(failure.crashed_task());
+  if (cpu_known)
+    finder += fmt::format("{}CPU {}", finder.empty() ? "" : " on ", failure.crashed_cpu());
+  if (FoundByAnother(failure)) {
+    if (cause.has_location_task()) line += ", task " + TaskWords(cause.location_task());
+    if (cause.kind() != v1::Cause::KIND_HUNG_TASK)
+      line += fmt::format(", CPU {}", cause.location_cpu());
+    if (!finder.empty()) line += ", found by " + finder;
+    return line;
   }
+  if (failure.has_crashed_task()) line += ", task " + TaskWords(failure.crashed_task());
+  if (cpu_known) line += fmt::format(", CPU {}", failure.crashed_cpu());
   return line;
 }
 
@@ -119,7 +152,7 @@ std::vector<std::string> WhereToLook(const v1::FirstFailure& failure) {
         fmt::format("An earlier failure ({}) is in the log; the crash may be its consequence.",
                     failure.first_failure().kind()));
   }
-  LookAtAddress(cause, out);
+  LookAtAddress(failure, out);
   if (!cause.location().module().empty()) {
     for (const v1::Module& module : failure.modules()) {
       if (module.name() != cause.location().module()) continue;

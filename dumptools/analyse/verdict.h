@@ -13,6 +13,10 @@ namespace hmem::analyse {
 // "bad pointer", "soft lockup"; "failure of unknown kind" for what the evidence does not tell.
 std::string_view KindWords(v1::Cause::Kind kind);
 
+// The crashed CPU and its task only came upon the failure of another: a hung task, a CPU that no
+// longer answered.
+bool FoundByAnother(const v1::FirstFailure& failure);
+
 // One line: what, where, in which module, who, on which CPU.
 std::string Verdict(const v1::FirstFailure& failure);
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "dumptools/walk/symbolize.h"
+
 namespace hmem::firstfailure {
 namespace {
 
@@ -41,6 +43,22 @@ v1::Finding::Severity EncodeSeverity(Severity severity) {
   return v1::Finding::SEVERITY_UNSPECIFIED;
 }
 
+v1::Cpu::RegistersOrigin EncodeOrigin(walk::RegistersOrigin origin) {
+  switch (origin) {
+    case walk::RegistersOrigin::kNone:
+      break;
+    case walk::RegistersOrigin::kCrashNotes:
+      return v1::Cpu::REGISTERS_ORIGIN_CRASH_NOTES;
+    case walk::RegistersOrigin::kSnapshot:
+      return v1::Cpu::REGISTERS_ORIGIN_SNAPSHOT;
+    case walk::RegistersOrigin::kFileByPid:
+      return v1::Cpu::REGISTERS_ORIGIN_FILE_BY_PID;
+    case walk::RegistersOrigin::kFileInOrder:
+      return v1::Cpu::REGISTERS_ORIGIN_FILE_IN_ORDER;
+  }
+  return v1::Cpu::REGISTERS_ORIGIN_UNSPECIFIED;
+}
+
 }  // namespace
 
 std::string SafeText(std::string_view bytes, size_t max_bytes) {
@@ -69,21 +87,23 @@ v1::Frame EncodeFrame(const symbols::SymbolTable& symbols, const unwind::Frame& 
   out.set_exact(frame.exact);
   out.set_interrupted(frame.interrupted);
   out.set_guessed(!frame.reliable);
-  const uint64_t back = frame.exact || frame.pc.value == 0 ? 0 : 1;
-  if (auto located = symbols.Locate(frame.pc - back)) {
+  if (auto located = walk::LocateFrame(symbols, frame)) {
     out.set_symbol(SafeText(located->symbol.name, 512));
-    out.set_offset(located->offset + back);
+    out.set_offset(located->offset);
     out.set_symbol_size(located->symbol.size_bytes);
     out.set_module(SafeText(located->symbol.module, 64));
   }
   return out;
 }
 
-v1::Stack EncodeStack(const symbols::SymbolTable& symbols, const unwind::Stack& stack) {
+v1::Stack EncodeStack(const symbols::SymbolTable& symbols, const arch::Arch& arch,
+                      const unwind::Stack& stack) {
   v1::Stack out;
   for (const unwind::Frame& frame : stack.frames) *out.add_frames() = EncodeFrame(symbols, frame);
   out.set_end_reason(SafeText(stack.end_reason, 512));
   out.set_ends_in_user(stack.ends_in_user);
+  if (stack.user_registers)
+    EncodeRegisters(arch, *stack.user_registers, out.mutable_user_registers());
   return out;
 }
 
@@ -121,7 +141,8 @@ v1::Cpu EncodeCpu(const walk::Kernel& kernel, const walk::Cpu& cpu) {
   out.set_crashed(cpu.crashed);
   if (cpu.current) *out.mutable_current() = EncodeTask(*cpu.current);
   if (cpu.registers) EncodeRegisters(kernel.arch(), *cpu.registers, out.mutable_registers());
-  *out.mutable_stack() = EncodeStack(kernel.symbols(), cpu.stack);
+  out.set_registers_origin(EncodeOrigin(cpu.registers_origin));
+  *out.mutable_stack() = EncodeStack(kernel.symbols(), kernel.arch(), cpu.stack);
   return out;
 }
 

@@ -27,7 +27,8 @@ std::string SafeText(std::string_view bytes, size_t max_bytes = 64 << 10);
 // A return address is looked up one byte before (the call, not what follows it); the offset is pc's
 // own.
 v1::Frame EncodeFrame(const symbols::SymbolTable& symbols, const unwind::Frame& frame);
-v1::Stack EncodeStack(const symbols::SymbolTable& symbols, const unwind::Stack& stack);
+v1::Stack EncodeStack(const symbols::SymbolTable& symbols, const arch::Arch& arch,
+                      const unwind::Stack& stack);
 // The registers that are known, in the architecture's order.
 void EncodeRegisters(const arch::Arch& arch, const space::RegisterSet& registers,
                      google::protobuf::RepeatedPtrField<v1::Register>* out);

@@ -133,6 +133,10 @@ bool AllHex(std::string_view text) {
 
 }  // namespace
 
+std::string_view KernelText(const walk::LogRecord& record) {
+  return record.facility == 0 ? std::string_view(record.text) : std::string_view();
+}
+
 std::optional<std::string_view> PanicText(std::string_view line) {
   constexpr std::string_view kPrefix = "Kernel panic - not syncing: ";
   if (!line.starts_with(kPrefix)) return std::nullopt;
@@ -288,12 +292,49 @@ std::optional<uint32_t> LockupCpu(std::string_view line) {
   return std::nullopt;
 }
 
-std::optional<int32_t> HungTaskPid(std::string_view line) {
+std::vector<uint32_t> StalledCpus(std::string_view line) {
+  std::vector<uint32_t> cpus;
+  bool all = false;  // CPUs stand one behind the other
+  if (auto rest = Behind(line, "stalls on CPUs/tasks:")) {
+    size_t open = rest->find('{');
+    if (open == std::string_view::npos) return cpus;
+    line = rest->substr(open + 1);
+    all = true;
+  } else if (line.starts_with("rcu: ")) {
+    line.remove_prefix(5);
+  }
+  do {
+    // print_cpu_stall_info() and sync_rcu_exp_select_cpus(): the number, '-', four letters or dots.
+    size_t digits = line.find_first_not_of(" \t");
+    if (digits == std::string_view::npos || digits == 0) break;
+    line.remove_prefix(digits);
+    size_t end = line.find_first_not_of("0123456789");
+    if (end == 0 || end == std::string_view::npos || line[end] != '-') break;
+    auto cpu = DecimalAt<uint32_t>(line);
+    if (!cpu) break;
+    cpus.push_back(*cpu);
+    size_t next = line.find(' ');
+    line = next == std::string_view::npos ? std::string_view() : line.substr(next);
+  } while (all);
+  return cpus;
+}
+
+std::optional<NamedTask> HungTask(std::string_view line) {
   if (!IsHung(line)) return std::nullopt;
-  std::string_view name = line.substr(0, line.find(" blocked for more than "));
+  constexpr std::string_view kBefore = "INFO: task ";
+  std::string_view name = line.substr(kBefore.size());
+  name = name.substr(0, name.rfind(" blocked for more than "));
   size_t colon = name.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
-  return DecimalAt<int32_t>(name.substr(colon + 1));
+  auto pid = DecimalAt<int32_t>(name.substr(colon + 1));
+  if (!pid) return std::nullopt;
+  return NamedTask{.comm = std::string(name.substr(0, colon)), .pid = *pid};
+}
+
+std::optional<uint32_t> ReportCpu(std::string_view line) {
+  constexpr std::string_view kBefore = "CPU: ";
+  if (!line.starts_with(kBefore)) return std::nullopt;
+  return DecimalAt<uint32_t>(line.substr(kBefore.size()));
 }
 
 std::optional<LogLocation> LocationInLine(std::string_view line) {

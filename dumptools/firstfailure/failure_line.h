@@ -9,10 +9,16 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "dumptools/walk/printk.h"
 #include "hmem/v1/first_failure.pb.h"
 
 namespace hmem::firstfailure {
+
+// The record's text where the kernel itself wrote it; empty for what userland wrote through
+// /dev/kmsg, which never has facility 0 (LOG_KERN) and can imitate any line.
+std::string_view KernelText(const walk::LogRecord& record);
 
 struct FailureLine {
   v1::Cause::Kind kind = v1::Cause::KIND_UNSPECIFIED;
@@ -41,8 +47,17 @@ bool IsTraceLine(std::string_view line);
 std::optional<uint64_t> FaultAddress(std::string_view line);
 // The CPU a lockup line names.
 std::optional<uint32_t> LockupCpu(std::string_view line);
+// CPUs of a line that lists stalled ones: "rcu: \t3-....: (1 GPs behind) idle=", or all of them
+// behind "detected stalls on CPUs/tasks: {". Empty: it lists none.
+std::vector<uint32_t> StalledCpus(std::string_view line);
 // The task a hung-task line names: "INFO: task NAME:PID blocked for more than".
-std::optional<int32_t> HungTaskPid(std::string_view line);
+struct NamedTask {
+  std::string comm;
+  int32_t pid = 0;
+};
+std::optional<NamedTask> HungTask(std::string_view line);
+// The CPU that an oops report's "CPU: 1 PID: 312 Comm: x" names.
+std::optional<uint32_t> ReportCpu(std::string_view line);
 
 // "RIP: 0010:name+0x1b/0x20 [module]" and its like: where the log itself says execution was.
 struct LogLocation {

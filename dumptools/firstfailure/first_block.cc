@@ -40,8 +40,8 @@ std::optional<LogBlock> FindFirstBlock(std::span<const walk::LogRecord> log) {
   std::optional<FailureLine> opening;
   bool marked = false;
   for (; begin < log.size(); ++begin) {
-    marked = IsCutHere(log[begin].text);
-    opening = ClassifyLine(log[begin].text);
+    marked = IsCutHere(KernelText(log[begin]));
+    opening = ClassifyLine(KernelText(log[begin]));
     if (marked || opening) break;
   }
   if (begin == log.size()) return std::nullopt;
@@ -52,12 +52,13 @@ std::optional<LogBlock> FindFirstBlock(std::span<const walk::LogRecord> log) {
   const bool oom = kind == v1::Cause::KIND_OUT_OF_MEMORY;
   size_t strange = 0;  // lines in a row that do not look like the report
   for (size_t i = begin + 1; i < log.size() && i - begin < kMaxRecords; ++i) {
-    const std::string& line = log[i].text;
+    const std::string_view line = KernelText(log[i]);
     if (IsEndTrace(line)) {
       block.end = i + 1;
       // panic_on_oops says so behind the trace's end.
       for (size_t k = i + 1; k < log.size() && k <= i + kLookAhead; ++k) {
-        if (auto panic = PanicText(log[k].text); panic && Follows(*panic, kind)) block.end = k + 1;
+        if (auto panic = PanicText(KernelText(log[k])); panic && Follows(*panic, kind))
+          block.end = k + 1;
       }
       break;
     }

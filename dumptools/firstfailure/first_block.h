@@ -19,7 +19,7 @@ struct LogBlock {
 
 // The first block of lines that report a failure; nullopt when the log reports none. From "cut
 // here" to "end trace" where the kernel marks them, else as long as the lines look like a report. A
-// panic that follows at once is part of it.
+// panic that follows at once is part of it. What userland wrote opens and closes no block.
 std::optional<LogBlock> FindFirstBlock(std::span<const walk::LogRecord> log);
 
 }  // namespace hmem::firstfailure

@@ -83,6 +83,15 @@ Result<ArmIdentity> ReadIdentityFile(const std::string& path, Findings& findings
   return ParseIdentity(text, findings);
 }
 
+std::string ShortHash(std::string_view input) {
+  std::array<unsigned char, crypto_hash_sha256_BYTES> digest;
+  crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(input.data()),
+                     input.size());
+  std::string hex;
+  for (size_t i = 0; i < 16; ++i) hex += fmt::format("{:02x}", digest[i]);
+  return hex;
+}
+
 std::string CrashId(std::string_view host_id, std::string_view boot_id, int64_t crash_time_s,
                     std::string_view arm_id) {
   if (host_id.empty() && boot_id.empty() && crash_time_s == 0 && arm_id.empty()) return {};
@@ -92,12 +101,13 @@ std::string CrashId(std::string_view host_id, std::string_view boot_id, int64_t 
     input += part;
     input += '\0';
   }
-  std::array<unsigned char, crypto_hash_sha256_BYTES> digest;
-  crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(input.data()),
-                     input.size());
-  std::string hex;
-  for (size_t i = 0; i < 16; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
+  return ShortHash(input);
+}
+
+bool SameCrash(const v1::FirstFailure& a, const v1::FirstFailure& b) {
+  return a.clock().crash_time_s() != 0 && a.clock().crash_time_s() == b.clock().crash_time_s() &&
+         a.kernel().release() == b.kernel().release() &&
+         a.kernel().kaslr_offset() == b.kernel().kaslr_offset();
 }
 
 }  // namespace hmem::firstfailure

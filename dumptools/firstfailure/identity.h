@@ -10,6 +10,7 @@
 
 #include "hmem/base/findings.h"
 #include "hmem/base/result.h"
+#include "hmem/v1/first_failure.pb.h"
 
 namespace hmem::firstfailure {
 
@@ -30,10 +31,17 @@ ArmIdentity ParseIdentity(std::string_view text, Findings& findings);
 // The same from a file of at most 64 KiB. kIo, kLimit.
 Result<ArmIdentity> ReadIdentityFile(const std::string& path, Findings& findings);
 
+// 32 hex digits: the first 16 bytes of SHA-256.
+std::string ShortHash(std::string_view input);
+
 // 32 hex digits: the first 16 bytes of SHA-256 over host id, boot id, crash time (Unix seconds,
 // decimal) and arm id, each followed by a NUL. The same crash gives the same id whoever computes
 // it. Empty when all four are unknown.
 std::string CrashId(std::string_view host_id, std::string_view boot_id, int64_t crash_time_s,
                     std::string_view arm_id);
+
+// Both are of one crash, as far as release, crash time and KASLR offset tell; never when the crash
+// time is not known.
+bool SameCrash(const v1::FirstFailure& a, const v1::FirstFailure& b);
 
 }  // namespace hmem::firstfailure

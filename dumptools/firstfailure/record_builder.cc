@@ -7,12 +7,15 @@
 #include <ctime>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "dumptools/firstfailure/cause.h"
 #include "dumptools/firstfailure/encode.h"
+#include "dumptools/firstfailure/fingerprint.h"
 #include "dumptools/firstfailure/first_block.h"
 #include "dumptools/firstfailure/record_budget.h"
 #include "dumptools/walk/cpus.h"
+#include "dumptools/walk/file_notes.h"
 #include "dumptools/walk/modules.h"
 #include "dumptools/walk/printk.h"
 #include "dumptools/walk/system.h"
@@ -21,9 +24,6 @@
 
 namespace hmem::firstfailure {
 namespace {
-
-constexpr uint32_t kNtPrstatus = 1;
-constexpr size_t kMaxNoteCpus = 8192;
 
 void Missing(Findings& findings, std::string_view id, const Error& error, std::string_view what) {
   findings.Add(Severity::kLoss, id, error.ToString(),
@@ -70,25 +70,18 @@ void AddCrashId(v1::FirstFailure& record, Findings& findings) {
   }
 }
 
-// NT_PRSTATUS notes in the order of the file. They do not say which CPU they are of.
+// For a kernel whose memory cannot be read: each CPU note of the file is a CPU.
 void AddCpusFromNotes(const source::MemorySource& source, const arch::Arch& arch,
                       v1::FirstFailure& record, Findings& findings) {
   uint32_t number = 0;
-  for (const source::Note& note : source.notes()) {
-    if (note.name != "CORE" || note.type != kNtPrstatus || number >= kMaxNoteCpus) continue;
-    auto decoded = space::DecodePrstatus(arch, note.desc);
-    if (!decoded) {
-      findings.Add(Severity::kLoss, "record.cpu-note.bad", fmt::format("note {}", number),
-                   fmt::format("a CPU note does not decode: {}", decoded.error().ToString()));
-      ++number;
-      continue;
-    }
+  for (const space::CpuNote& note : walk::ReadFileNotes(source, arch, findings)) {
     v1::Cpu& cpu = *record.add_cpus();
     cpu.set_number(number++);
     cpu.set_online(true);
-    EncodeRegisters(arch, decoded->registers, cpu.mutable_registers());
+    EncodeRegisters(arch, note.registers, cpu.mutable_registers());
+    cpu.set_registers_origin(v1::Cpu::REGISTERS_ORIGIN_FILE_IN_ORDER);
     cpu.mutable_stack()->set_end_reason("registers only: no symbols or types to unwind with");
-    if (decoded->pid != 0) cpu.mutable_current()->set_pid(static_cast<int32_t>(decoded->pid));
+    if (note.pid != 0) cpu.mutable_current()->set_pid(static_cast<int32_t>(note.pid));
   }
   if (number > 0) {
     findings.Add(
@@ -104,55 +97,59 @@ void AddCpus(const walk::Kernel& kernel, v1::FirstFailure& record, Findings& fin
   } else {
     Missing(findings, "record.crashed-cpu.unknown", crashed.error(), "the CPU that crashed");
   }
-  auto cpus = walk::ReadCpus(kernel, findings);
-  if (!cpus) {
-    Missing(findings, "record.cpus.unreadable", cpus.error(), "the CPUs");
-    AddCpusFromNotes(kernel.source(), kernel.arch(), record, findings);
-    return;
-  }
-  for (const walk::Cpu& cpu : *cpus) {
+  for (const walk::Cpu& cpu : walk::ReadCpus(kernel, findings)) {
     v1::Cpu& encoded = *record.add_cpus();
     encoded = EncodeCpu(kernel, cpu);
-    if (crashed && cpu.number == *crashed) {
-      encoded.set_crashed(true);
-      if (encoded.has_current()) *record.mutable_crashed_task() = encoded.current();
-    }
+    if (cpu.crashed && encoded.has_current()) *record.mutable_crashed_task() = encoded.current();
   }
 }
 
-void AddTasks(const walk::Kernel& kernel, const RecordOptions& options, v1::FirstFailure& record,
-              Findings& findings) {
+// The stacks of blocked tasks, that of `named_pid` first: the log says that it is the one.
+void AddTasks(const walk::Kernel& kernel, const RecordOptions& options,
+              std::optional<int32_t> named_pid, v1::FirstFailure& record, Findings& findings) {
   auto tasks = walk::ReadTasks(kernel, /*with_idle=*/false, findings);
   if (!tasks) {
     Missing(findings, "record.tasks.unreadable", tasks.error(), "the task list");
     return;
   }
   record.set_task_count(static_cast<uint32_t>(tasks->size()));
-  uint32_t blocked = 0;
+  std::vector<const walk::Task*> blocked;
   for (const walk::Task& task : *tasks) {
-    if (task.state_letter != 'D' || task.on_cpu) continue;
-    if (++blocked > options.max_blocked_tasks) continue;
+    if (task.state_letter == 'D' && !task.on_cpu) blocked.push_back(&task);
+  }
+  record.set_blocked_task_count(static_cast<uint32_t>(blocked.size()));
+  std::ranges::stable_partition(blocked,
+                                [&](const walk::Task* task) { return task->pid == named_pid; });
+  if (blocked.size() > options.max_blocked_tasks) {
+    findings.Add(Severity::kInfo, "record.blocked-tasks.cut", "",
+                 fmt::format("{} tasks are blocked; the stacks of {} are kept", blocked.size(),
+                             options.max_blocked_tasks));
+    blocked.resize(options.max_blocked_tasks);
+  }
+  for (const walk::Task* task : blocked) {
     v1::BlockedTask& encoded = *record.add_blocked_tasks();
-    *encoded.mutable_task() = EncodeTask(task);
-    if (auto stack = walk::UnwindBlockedTask(kernel, task)) {
-      *encoded.mutable_stack() = EncodeStack(kernel.symbols(), *stack);
+    *encoded.mutable_task() = EncodeTask(*task);
+    if (auto stack = walk::UnwindBlockedTask(kernel, *task)) {
+      *encoded.mutable_stack() = EncodeStack(kernel.symbols(), kernel.arch(), *stack);
     } else {
       encoded.mutable_stack()->set_end_reason(SafeText(stack.error().ToString(), 512));
-      findings.Add(Severity::kLoss, "record.blocked-task.no-stack", fmt::format("pid {}", task.pid),
+      findings.Add(Severity::kLoss, "record.blocked-task.no-stack",
+                   fmt::format("pid {}", task->pid),
                    fmt::format("the stack of a blocked task could not be read: {}",
                                stack.error().ToString()));
     }
   }
-  record.set_blocked_task_count(blocked);
-  if (blocked > options.max_blocked_tasks) {
-    findings.Add(Severity::kInfo, "record.blocked-tasks.cut", "",
-                 fmt::format("{} tasks are blocked; the stacks of {} are kept", blocked,
-                             options.max_blocked_tasks));
-  }
 }
 
+// Opening the kernel has walked the list already, so what is met again counts once.
 void AddModules(const walk::Kernel& kernel, v1::FirstFailure& record, Findings& findings) {
-  auto modules = walk::ReadModules(kernel, findings);
+  Findings met;
+  auto modules = walk::ReadModules(kernel, met);
+  auto known = [&](const Finding& finding) {
+    return std::ranges::any_of(kernel.findings().all(),
+                               [&](const Finding& other) { return other.id == finding.id; });
+  };
+  if (!std::ranges::all_of(met.all(), known)) findings.Merge(met);
   if (!modules) {
     Missing(findings, "record.modules.unreadable", modules.error(), "the module list");
     return;
@@ -174,36 +171,38 @@ void AddSystem(const walk::Kernel& kernel, uint64_t log_end_ns, v1::FirstFailure
   record.set_elf_machine(kernel.source().elf_machine());
 }
 
-// The last records whose text fits the budget.
-void AddLogTail(std::span<const walk::LogRecord> log, size_t budget_bytes,
+// The last records that fit the budgets.
+void AddLogTail(std::span<const walk::LogRecord> log, const RecordOptions& options,
                 v1::FirstFailure& record) {
-  size_t begin = log.size();
-  size_t bytes = 0;
-  while (begin > 0 && bytes + log[begin - 1].text.size() <= budget_bytes)
-    bytes += log[--begin].text.size();
-  for (const walk::LogRecord& line : log.subspan(begin))
-    *record.add_log_tail() = EncodeLogRecord(line);
-  record.set_log_records_omitted(begin);
+  std::vector<v1::LogRecord> tail;
+  size_t text_bytes = 0, encoded_bytes = 0;
+  while (tail.size() < log.size()) {
+    const walk::LogRecord& line = log[log.size() - 1 - tail.size()];
+    text_bytes += line.text.size();
+    if (text_bytes > options.log_tail_bytes) break;
+    v1::LogRecord encoded = EncodeLogRecord(line);
+    encoded_bytes += encoded.ByteSizeLong();
+    if (encoded_bytes > options.log_tail_encoded_bytes) break;
+    tail.push_back(std::move(encoded));
+  }
+  record.set_log_records_omitted(log.size() - tail.size());
+  for (auto line = tail.rbegin(); line != tail.rend(); ++line)
+    *record.add_log_tail() = std::move(*line);
 }
 
 void AddCause(std::span<const walk::LogRecord> log, v1::FirstFailure& record) {
-  CauseResult found = FindCause(log, record);
-  *record.mutable_cause() = std::move(found.cause);
-  for (v1::Cpu& cpu : *record.mutable_cpus()) {
-    if (!cpu.crashed()) continue;
-    for (size_t i = 0; i < found.machinery_frames; ++i) {
-      cpu.mutable_stack()->mutable_frames(static_cast<int>(i))->set_machinery(true);
-    }
-  }
+  CauseResult found = SetCause(log, record);
+  if (auto fingerprint = MakeFingerprint(record))
+    *record.mutable_cause()->mutable_fingerprint() = *std::move(fingerprint);
 
-  const bool start_lost = !log.empty() && log.front().sequence > 0;
+  record.set_log_start_lost(!log.empty() && log.front().sequence > 0);
   auto block = FindFirstBlock(log);
   if (!block) return;
   v1::FirstFailureBlock& first = *record.mutable_first_failure();
   first.set_origin(v1::FirstFailureBlock::ORIGIN_LOG);
   first.set_kind(block->kind);
   first.set_time_ns(log[block->begin].time_ns);
-  first.set_log_start_lost(start_lost);
+  first.set_log_start_lost(record.log_start_lost());
   auto inside = [&](std::optional<size_t> index) {
     return index && *index >= block->begin && *index < block->end;
   };
@@ -237,10 +236,10 @@ Result<v1::FirstFailure> BuildRecord(const walk::Kernel& kernel, const RecordOpt
   }
   AddSystem(kernel, log->empty() ? 0 : log->back().time_ns, record, findings);
   AddCpus(kernel, record, findings);
-  AddTasks(kernel, options, record, findings);
+  AddTasks(kernel, options, NamedHungTask(*log), record, findings);
   AddModules(kernel, record, findings);
   AddCause(*log, record);
-  AddLogTail(*log, options.log_tail_bytes, record);
+  AddLogTail(*log, options, record);
   AddCrashId(record, findings);
   if (log->empty() && record.cpus_size() == 0 && record.kernel().release().empty()) {
     return Fail(ErrorCode::kNotFound, "neither log, CPU notes nor the kernel's name can be read");

@@ -28,7 +28,9 @@ struct RecordOptions {
   v1::DumpState dump;         // what is known of the dump when the record is made
   int64_t record_time_s = 0;  // wall clock, Unix seconds; 0: not known
   std::vector<v1::TimelineEvent> timeline;
+  // Of text, and of records as encoded: a log of many short lines is bounded too.
   size_t log_tail_bytes = 64 << 10;
+  size_t log_tail_encoded_bytes = 256 << 10;
   size_t max_blocked_tasks = 64;
   // Over this, pieces are dropped until it fits: blocked tasks, older log (down to 4 KiB), stacks
   // and registers of CPUs that did not crash, modules, then the records of the first-failure block.

@@ -157,14 +157,12 @@ constexpr auto kHard =
                                             "handle_fasteoi_irq",
                                             "handle_percpu_devid_irq",
                                             "hrtimer_interrupt",
-                                            "__hrtimer_run_queues",
                                             "apic_timer_interrupt",
                                             "smp_apic_timer_interrupt",
                                             "local_apic_timer_interrupt",
                                             "irq_work_run",
                                             "irq_work_run_list",
                                             "generic_smp_call_function_single_interrupt",
-
                                             "call_function_interrupt",
                                             "call_function_single_interrupt",
                                             "el1h_64_irq",
@@ -321,12 +319,6 @@ std::optional<size_t> FirstLivingFrame(const v1::Stack& stack) {
     if (frame.interrupted() || !IsDeathFrame(frame)) return static_cast<size_t>(i);
   }
   return std::nullopt;
-}
-
-void MarkMachinery(v1::Stack& stack) {
-  const size_t living = FirstLivingFrame(stack).value_or(0);
-  for (size_t i = 0; i < living; ++i)
-    stack.mutable_frames(static_cast<int>(i))->set_machinery(true);
 }
 
 std::optional<size_t> FirstInterruptedFrame(const v1::Stack& stack) {

@@ -29,9 +29,6 @@ std::optional<size_t> FirstInterruptedFrame(const v1::Stack& stack);
 // Index of the first frame of a sleeping task that is not scheduler, lock or wait primitive.
 std::optional<size_t> FirstWaitingFrame(const v1::Stack& stack);
 
-// Sets `machinery` on the frames above the first living one.
-void MarkMachinery(v1::Stack& stack);
-
 // "nmi", "hard interrupt", "soft interrupt" or "task", as of frame `from`; empty when the stack
 // does not tell.
 std::string ContextOf(const v1::Stack& stack, size_t from);

@@ -1,12 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dumptools/walk/cpu_masks.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "dumptools/walk/cpus.h"
 
 namespace hmem::walk {
 namespace {
 
-constexpr uint32_t kMaxCpus = 8192;
+std::vector<uint32_t> CpusBelowLimit(const Kernel& kernel) {
+  uint32_t limit = 1;
+  if (Result<VirtAddr> symbol = kernel.SymbolAddress("nr_cpu_ids")) {
+    if (Result<uint32_t> value = kernel.memory().U32(*symbol); value && *value > 0)
+      limit = std::min(*value, kMaxCpus);
+  }
+  std::vector<uint32_t> cpus(limit);
+  std::iota(cpus.begin(), cpus.end(), 0u);
+  return cpus;
+}
 
 }  // namespace
 
@@ -31,12 +46,27 @@ Result<std::vector<uint32_t>> ReadCpuMask(const Kernel& kernel, std::string_view
 }
 
 std::vector<uint32_t> PossibleCpus(const Kernel& kernel, Findings& findings) {
-  Result<std::vector<uint32_t>> cpus = ReadCpuMask(kernel, "__cpu_possible_mask");
-  if (cpus && !cpus->empty()) return *std::move(cpus);
-  findings.Add(Severity::kLoss, "walk.cpus.no-mask",
-               cpus ? "no CPU is set" : cpus.error().ToString(),
-               "the set of possible CPUs cannot be read; only CPU 0 is looked at");
-  return {0};
+  std::vector<uint32_t> cpus;
+  Result<std::vector<uint32_t>> possible = ReadCpuMask(kernel, "__cpu_possible_mask");
+  if (possible && !possible->empty()) {
+    cpus = *std::move(possible);
+  } else {
+    cpus = CpusBelowLimit(kernel);
+    const std::string looked_at =
+        cpus.size() == 1 ? "CPU 0" : fmt::format("CPU 0 to {}", cpus.back());
+    findings.Add(Severity::kLoss, "walk.cpus.no-possible-mask",
+                 possible ? "no CPU is set" : possible.error().ToString(),
+                 fmt::format("the set of possible CPUs cannot be read; {} and those known "
+                             "otherwise are taken for it",
+                             looked_at));
+  }
+  if (Result<std::vector<uint32_t>> online = ReadCpuMask(kernel, "__cpu_online_mask"))
+    cpus.insert(cpus.end(), online->begin(), online->end());
+  if (Result<uint32_t> crashed = CrashedCpu(kernel)) cpus.push_back(*crashed);
+  std::ranges::sort(cpus);
+  auto again = std::ranges::unique(cpus);
+  cpus.erase(again.begin(), again.end());
+  return cpus;
 }
 
 }  // namespace hmem::walk

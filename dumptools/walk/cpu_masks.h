@@ -10,10 +10,13 @@
 
 namespace hmem::walk {
 
+inline constexpr uint32_t kMaxCpus = 8192;
+
 // CPU numbers set in a struct cpumask variable ("__cpu_online_mask"), ascending, below nr_cpu_ids
-// and 8192.
+// and kMaxCpus.
 Result<std::vector<uint32_t>> ReadCpuMask(const Kernel& kernel, std::string_view symbol);
-// __cpu_possible_mask; CPU 0 alone, with a finding, when it cannot be read.
+// __cpu_possible_mask; when it cannot be read, with a finding, every CPU below nr_cpu_ids, and CPU
+// 0 alone where that is not known either. CPUs that were online or crashed are always among them.
 std::vector<uint32_t> PossibleCpus(const Kernel& kernel, Findings& findings);
 
 }  // namespace hmem::walk

@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dumptools/walk/cpus.h"
 
-#include <elf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "dumptools/walk/cpu_masks.h"
-#include "hmem/format/elf_note.h"
+#include "dumptools/walk/file_notes.h"
 
 namespace hmem::walk {
 namespace {
 
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kNoCpu = 0xffffffff;  // PANIC_CPU_INVALID, and crashing_cpu before a crash
-
-bool IsPrstatus(const format::Note& note) {
-  return note.type == NT_PRSTATUS && note.name == "CORE";
-}
 
 // The buffer that crash_save_cpu() filled. nullopt: that CPU wrote nothing.
 Result<std::optional<space::RegisterSet>> CrashNote(const Kernel& kernel, VirtAddr notes,
@@ -55,13 +50,24 @@ void ReadRegisters(const Kernel& kernel, const Result<VirtAddr>& notes, Cpu& cpu
     Result<std::optional<space::RegisterSet>> registers = CrashNote(kernel, *notes, cpu.number);
     if (registers) {
       cpu.registers = *std::move(registers);
+      cpu.stack.end_reason =
+          "no registers: the CPU's crash note is empty; it did not answer when it was stopped";
     } else {
       findings.Add(Severity::kLoss, "walk.cpus.bad-notes",
                    fmt::format("cpu {}: {}", cpu.number, registers.error().ToString()),
                    "the crash notes of a CPU cannot be read; its registers are not known");
+      cpu.stack.end_reason = fmt::format("no registers: the CPU's crash note cannot be read: {}",
+                                         registers.error().ToString());
     }
+  } else {
+    cpu.stack.end_reason =
+        fmt::format("no registers: the crash notes cannot be found: {}", notes.error().ToString());
   }
-  if (!cpu.registers) cpu.registers = SnapshotNote(kernel, cpu.number);
+  if (cpu.registers) {
+    cpu.registers_origin = RegistersOrigin::kCrashNotes;
+  } else if ((cpu.registers = SnapshotNote(kernel, cpu.number))) {
+    cpu.registers_origin = RegistersOrigin::kSnapshot;
+  }
 }
 
 void ReadCurrent(const Kernel& kernel, Cpu& cpu, Findings& findings) {
@@ -81,10 +87,7 @@ void ReadCurrent(const Kernel& kernel, Cpu& cpu, Findings& findings) {
 }
 
 void Unwind(const Kernel& kernel, Cpu& cpu) {
-  if (!cpu.registers) {
-    cpu.stack.end_reason = "no registers: the CPU did not answer when it was stopped";
-    return;
-  }
+  if (!cpu.registers) return;
   Result<const unwind::Unwinder*> unwinder = kernel.unwinder();
   if (!unwinder) {
     cpu.stack.end_reason = unwinder.error().ToString();
@@ -93,13 +96,86 @@ void Unwind(const Kernel& kernel, Cpu& cpu) {
   cpu.stack = (*unwinder)->Unwind({.registers = *cpu.registers}, {});
 }
 
+// Gives the file's notes to CPUs. A pid is proof; behind that comes the order, but never against a
+// known pid. Idle tasks all have pid 0, so that is no proof.
+class FileNotes {
+ public:
+  explicit FileNotes(std::vector<space::CpuNote> notes) : notes_(std::move(notes)) {}
+
+  void GiveByPid(std::vector<Cpu>& cpus) {
+    for (Cpu& cpu : cpus) {
+      if (!cpu.current || cpu.current->pid == 0) continue;
+      auto note = std::ranges::find_if(notes_, [&](const space::CpuNote& n) {
+        return n.pid == static_cast<uint32_t>(cpu.current->pid);
+      });
+      if (note != notes_.end()) Take(note, RegistersOrigin::kFileByPid, cpu);
+    }
+  }
+
+  void GiveInOrder(std::vector<Cpu>& cpus) {
+    for (Cpu& cpu : cpus) {
+      if (cpu.registers) continue;
+      auto note = std::ranges::find_if(notes_, [&](const space::CpuNote& n) {
+        return !cpu.current || n.pid == static_cast<uint32_t>(cpu.current->pid);
+      });
+      if (note != notes_.end()) Take(note, RegistersOrigin::kFileInOrder, cpu);
+    }
+  }
+
+  // For when the CPUs are not known: each note left over is one.
+  void MakeCpus(std::vector<Cpu>& cpus) {
+    uint32_t next = cpus.empty() ? 0 : cpus.back().number + 1;
+    for (; !notes_.empty() && next < kMaxCpus; ++next) {
+      Cpu cpu{.number = next, .online = true};
+      Take(notes_.begin(), RegistersOrigin::kFileInOrder, cpu);
+      cpus.push_back(std::move(cpu));
+    }
+  }
+
+  size_t left() const { return notes_.size(); }
+
+ private:
+  void Take(std::vector<space::CpuNote>::iterator note, RegistersOrigin origin, Cpu& cpu) {
+    cpu.registers = std::move(note->registers);
+    cpu.registers_origin = origin;
+    notes_.erase(note);
+  }
+
+  std::vector<space::CpuNote> notes_;
+};
+
+void ReadRegistersOfFile(const Kernel& kernel, bool cpus_known, std::vector<Cpu>& cpus,
+                         Findings& findings) {
+  FileNotes notes(ReadFileNotes(kernel.source(), kernel.arch(), findings));
+  if (notes.left() == 0) return;
+  notes.GiveByPid(cpus);
+  notes.GiveInOrder(cpus);
+  if (!cpus_known) notes.MakeCpus(cpus);
+  const auto in_order = std::ranges::count(cpus, RegistersOrigin::kFileInOrder,
+                                           [](const Cpu& cpu) { return cpu.registers_origin; });
+  if (in_order > 0) {
+    findings.Add(Severity::kLoss, "walk.cpus.from-file-in-order", "",
+                 fmt::format("the registers of {} CPUs are from the file's notes in their order, "
+                             "which need not be the CPU numbers",
+                             in_order));
+  } else if (std::ranges::any_of(cpus, [](const Cpu& cpu) { return cpu.registers.has_value(); })) {
+    findings.Add(Severity::kInfo, "walk.cpus.from-file-by-pid", "",
+                 "registers are from the file's notes, told apart by the pids of running tasks");
+  }
+  if (notes.left() > 0) {
+    findings.Add(
+        Severity::kLoss, "walk.cpus.strange-file-notes", "",
+        fmt::format("{} CPU notes of the file fit no task that a CPU was running", notes.left()));
+  }
+}
+
 }  // namespace
 
-Result<std::vector<Cpu>> ReadCpus(const Kernel& kernel, Findings& findings) {
+std::vector<Cpu> ReadCpus(const Kernel& kernel, Findings& findings) {
   std::vector<uint32_t> possible = PossibleCpus(kernel, findings);
   Result<std::vector<uint32_t>> online = ReadCpuMask(kernel, "__cpu_online_mask");
   if (!online) {
-    findings.Add(Severity::kLoss, "walk.cpus.no-mask", online.error().ToString(),
+    findings.Add(Severity::kLoss, "walk.cpus.no-online-mask", online.error().ToString(),
                  "the set of online CPUs cannot be read; every possible CPU is shown");
   }
   Result<uint32_t> crashed = CrashedCpu(kernel);
@@ -120,19 +196,36 @@ Result<std::vector<Cpu>> ReadCpus(const Kernel& kernel, Findings& findings) {
     ReadRegisters(kernel, notes, cpu, findings);
     if (!cpu.online && !cpu.registers && !cpu.crashed) continue;
     ReadCurrent(kernel, cpu, findings);
-    Unwind(kernel, cpu);
     cpus.push_back(std::move(cpu));
   }
+  if (std::ranges::none_of(cpus, [](const Cpu& cpu) { return cpu.registers.has_value(); })) {
+    const bool cpus_known = ReadCpuMask(kernel, "__cpu_possible_mask").has_value();
+    ReadRegistersOfFile(kernel, cpus_known, cpus, findings);
+  }
+  for (Cpu& cpu : cpus) Unwind(kernel, cpu);
   return cpus;
 }
 
 Result<uint32_t> CrashedCpu(const Kernel& kernel) {
+  std::optional<Error> missing, unreadable;
+  bool nobody = false;
   for (std::string_view symbol : {"panic_cpu", "crashing_cpu"}) {
     Result<VirtAddr> address = kernel.SymbolAddress(symbol);
-    if (!address) continue;
-    Result<uint32_t> cpu = kernel.memory().U32(*address);
-    if (cpu && *cpu != kNoCpu) return *cpu;
+    if (!address) {
+      if (!missing) missing = std::move(address).error();
+      continue;
+    }
+    Result<uint32_t> cpu = Within(symbol, kernel.memory().U32(*address));
+    if (cpu && *cpu < kMaxCpus) return *cpu;
+    nobody = nobody || (cpu && *cpu == kNoCpu);
+    if (!cpu && !unreadable) unreadable = std::move(cpu).error();
+    if (cpu && *cpu != kNoCpu && !unreadable) {
+      unreadable =
+          Error(ErrorCode::kCorrupt, fmt::format("{:#x} is no CPU number", *cpu)).Within(symbol);
+    }
   }
+  if (unreadable) return std::unexpected<Error>(*std::move(unreadable));
+  if (!nobody && missing) return std::unexpected<Error>(*std::move(missing));
   return Fail(ErrorCode::kNotFound, "no CPU panicked");
 }
 

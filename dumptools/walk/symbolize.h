@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The one place that turns a frame into a name.
+// The one place that finds the function of a frame.
 #pragma once
 
 #include <optional>
-#include <string>
 
 #include "dumptools/symbols/symbol_table.h"
 #include "dumptools/unwind/unwinder.h"
@@ -15,8 +14,5 @@ namespace hmem::walk {
 // of the frame's pc, so that it reads as in the kernel's own traces.
 std::optional<symbols::Located> LocateFrame(const symbols::SymbolTable& symbols,
                                             const unwind::Frame& frame);
-
-// "function+0x1c/0x40 [module]", the address where no symbol covers it; '?' in front of a guess.
-std::string FrameText(const symbols::SymbolTable& symbols, const unwind::Frame& frame);
 
 }  // namespace hmem::walk

@@ -17,12 +17,7 @@ std::string Text(const v1::BacktraceReport& report) {
     if (stack.on_cpu())
       out += fmt::format(", on CPU {}{}", stack.cpu(), stack.crashed() ? ", which crashed" : "");
     out += '\n';
-    int failed = -1;
-    for (int i = 0; stack.crashed() && i < stack.stack().frames_size(); ++i) {
-      if (stack.stack().frames(i).machinery()) continue;
-      if (i > 0) failed = i;
-      break;
-    }
+    const int failed = stack.holds_location() ? static_cast<int>(stack.location_frame()) : -1;
     out += StackText(stack.stack(), "  ", failed);
     if (stack.registers_size() > 0) out += RegistersText(stack.registers(), "  ");
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "dumptools/analyse/verdict.h"
 #include "dumptools/report/text/pieces.h"
 
 namespace hmem::report {
@@ -22,7 +23,10 @@ std::string WhyText(const v1::FailureReport& report) {
   if (cause.has_location()) out += Row("where", FrameText(cause.location()));
   if (cause.fault_address_known()) out += Row("address", AddressText(cause.fault_address()));
   out += Row("context", cause.context());
-  if (failure.has_crashed_task()) out += Row("task", TaskText(failure.crashed_task()));
+  const bool found = analyse::FoundByAnother(failure);
+  if (cause.has_location_task() && found) out += Row("task", TaskText(cause.location_task()));
+  if (failure.has_crashed_task())
+    out += Row(found ? "found by" : "task", TaskText(failure.crashed_task()));
   std::string when = DateText(failure.clock().crash_time_s());
   if (failure.clock().uptime_ns() > 0) {
     when += fmt::format(", {} after boot", DurationText(failure.clock().uptime_ns()));
@@ -38,7 +42,11 @@ std::string WhyText(const v1::FailureReport& report) {
 }
 
 std::string FirstFailureText(const v1::FirstFailure& failure) {
-  if (!failure.has_first_failure()) return {};
+  if (!failure.has_first_failure()) {
+    if (!failure.log_start_lost()) return {};
+    return Heading("FIRST FAILURE") +
+           "  None in the log, but its beginning is overwritten: there may have been one.\n";
+  }
   const v1::FirstFailureBlock& first = failure.first_failure();
   std::string out = Heading("FIRST FAILURE");
   const bool ring = first.origin() == v1::FirstFailureBlock::ORIGIN_RING;
@@ -63,28 +71,75 @@ std::string FirstFailureText(const v1::FirstFailure& failure) {
   return out;
 }
 
+std::string CpuWords(const v1::Cpu& cpu) {
+  return fmt::format("CPU {}, {}", cpu.number(),
+                     cpu.has_current() ? TaskText(cpu.current()) : std::string("task unknown"));
+}
+
+// Number of the failing frame; -1: it is in another stack.
+int MarkOn(const v1::FirstFailure& failure, const v1::Cpu& cpu) {
+  const v1::Cause& cause = failure.cause();
+  if (cause.location_stack() != v1::Cause::LOCATION_STACK_CPU ||
+      cause.location_cpu() != cpu.number()) {
+    return -1;
+  }
+  return static_cast<int>(cause.location_frame());
+}
+
+int MarkOn(const v1::FirstFailure& failure, const v1::BlockedTask& blocked) {
+  const v1::Cause& cause = failure.cause();
+  if (cause.location_stack() != v1::Cause::LOCATION_STACK_BLOCKED_TASK ||
+      cause.location_task().pid() != blocked.task().pid()) {
+    return -1;
+  }
+  return static_cast<int>(cause.location_frame());
+}
+
+std::string_view OriginText(v1::Cpu::RegistersOrigin origin) {
+  switch (origin) {
+    case v1::Cpu::REGISTERS_ORIGIN_FILE_BY_PID:
+      return "registers of the dump file's note with this pid";
+    case v1::Cpu::REGISTERS_ORIGIN_FILE_IN_ORDER:
+      return "registers of the dump file's notes in their order; they may be another CPU's";
+    default:
+      return {};
+  }
+}
+
+std::string OriginLine(const v1::Cpu& cpu, std::string_view indent) {
+  const std::string_view text = OriginText(cpu.registers_origin());
+  return text.empty() ? std::string() : fmt::format("{}({})\n", indent, text);
+}
+
+// The stack that failed, where the crashed CPU only found it out.
+std::string FailingStackText(const v1::FirstFailure& failure) {
+  for (const v1::Cpu& cpu : failure.cpus()) {
+    if (cpu.crashed() || MarkOn(failure, cpu) < 0) continue;
+    return Heading("FAILING STACK: " + CpuWords(cpu)) + OriginLine(cpu, "  ") +
+           StackText(cpu.stack(), "  ", MarkOn(failure, cpu));
+  }
+  for (const v1::BlockedTask& blocked : failure.blocked_tasks()) {
+    if (MarkOn(failure, blocked) < 0) continue;
+    return Heading(fmt::format("FAILING STACK: {}, blocked", TaskText(blocked.task()))) +
+           StackText(blocked.stack(), "  ", MarkOn(failure, blocked));
+  }
+  return {};
+}
+
 // The failing function on top; how the kernel died is one line below.
 std::string CrashedCpuText(const v1::FirstFailure& failure) {
   std::string out;
   for (const v1::Cpu& cpu : failure.cpus()) {
     if (!cpu.crashed()) continue;
-    out += Heading(
-        fmt::format("CRASHING STACK: CPU {}, {}", cpu.number(),
-                    cpu.has_current() ? TaskText(cpu.current()) : std::string("task unknown")));
-    v1::Stack below;
+    out += Heading("CRASHING STACK: " + CpuWords(cpu)) + OriginLine(cpu, "  ");
+    int first = 0;
     std::string machinery;
-    for (const v1::Frame& frame : cpu.stack().frames()) {
-      if (frame.machinery()) {
-        if (!machinery.empty()) machinery += " < ";
-        machinery += frame.symbol().empty() ? AddressText(frame.pc()) : Printable(frame.symbol());
-      } else {
-        *below.add_frames() = frame;
-      }
+    for (; first < cpu.stack().frames_size() && cpu.stack().frames(first).machinery(); ++first) {
+      const v1::Frame& frame = cpu.stack().frames(first);
+      if (!machinery.empty()) machinery += " < ";
+      machinery += frame.symbol().empty() ? AddressText(frame.pc()) : Printable(frame.symbol());
     }
-    below.set_end_reason(cpu.stack().end_reason());
-    const bool here =
-        failure.cause().has_location() && failure.cause().location_cpu() == cpu.number();
-    out += StackText(below, "  ", here ? 0 : -1);
+    out += StackText(cpu.stack(), "  ", MarkOn(failure, cpu), first);
     if (!machinery.empty()) out += fmt::format("  above it, the kernel dying: {}\n", machinery);
     if (cpu.registers_size() > 0) out += "\n" + RegistersText(cpu.registers(), "  ");
   }
@@ -99,7 +154,7 @@ std::string OtherCpusText(const v1::FirstFailure& failure) {
     out += fmt::format("  CPU {}: {}{}\n", cpu.number(),
                        cpu.has_current() ? TaskText(cpu.current()) : std::string("task unknown"),
                        cpu.online() ? "" : ", offline");
-    out += StackText(cpu.stack(), "    ");
+    out += OriginLine(cpu, "    ") + StackText(cpu.stack(), "    ", MarkOn(failure, cpu));
   }
   return out;
 }
@@ -110,7 +165,7 @@ std::string BlockedText(const v1::FirstFailure& failure) {
       Heading(fmt::format("BLOCKED TASKS (state D): {}", failure.blocked_task_count()));
   for (const v1::BlockedTask& blocked : failure.blocked_tasks()) {
     out += fmt::format("  {}\n", TaskText(blocked.task()));
-    out += StackText(blocked.stack(), "    ");
+    out += StackText(blocked.stack(), "    ", MarkOn(failure, blocked));
   }
   return out;
 }
@@ -148,6 +203,11 @@ std::string ModulesText(const v1::FirstFailure& failure) {
   return out;
 }
 
+std::string FingerprintText(const v1::Fingerprint& fingerprint) {
+  if (fingerprint.value().empty()) return {};
+  return fmt::format("{} (rule {})", fingerprint.value(), fingerprint.algorithm());
+}
+
 std::string SystemText(const v1::FirstFailure& failure) {
   std::string out = Heading("SYSTEM");
   const v1::KernelIdentity& kernel = failure.kernel();
@@ -174,6 +234,7 @@ std::string SystemText(const v1::FirstFailure& failure) {
   if (failure.task_count() > 0) out += Row("tasks", fmt::format("{}", failure.task_count()));
   out += Row("clock", failure.clock().trust());
   out += Row("crash id", failure.identity().crash_id());
+  out += Row("fingerprint", FingerprintText(failure.cause().fingerprint()));
   out += Row("boot id", failure.identity().boot_id());
   out += Row("host id", failure.identity().host_id());
   out += Row("arm id", failure.identity().arm_id());
@@ -193,19 +254,31 @@ std::string TimelineText(const v1::FirstFailure& failure) {
   return out;
 }
 
+std::string_view DumpStateText(v1::DumpState::State state) {
+  switch (state) {
+    case v1::DumpState::STATE_COMPLETE:
+      return "complete";
+    case v1::DumpState::STATE_INCOMPLETE:
+      return "incomplete";
+    case v1::DumpState::STATE_NONE:
+      return "none";
+    default:
+      return "not written yet when the record was made";
+  }
+}
+
 std::string FilesText(const v1::FailureReport& report) {
   std::string out = Heading("FILES");
   out += Row("record", report.record_path());
-  out += Row("dump", report.dump_path());
-  const v1::DumpState& dump = report.failure().dump();
-  if (report.dump_path().empty() && !dump.path().empty()) {
-    const char* state = dump.state() == v1::DumpState::STATE_COMPLETE ? "complete"
-                        : dump.state() == v1::DumpState::STATE_INCOMPLETE
-                            ? "incomplete"
-                            : "not written yet when the record was made";
-    out += Row("dump", fmt::format("{} on the target ({})", dump.path(), state));
-  } else if (report.dump_path().empty() && dump.state() == v1::DumpState::STATE_NONE) {
+  const v1::DumpState& known = report.failure().dump();
+  if (!report.dump_path().empty()) {
+    out += Row("dump",
+               fmt::format("{} ({})", report.dump_path(), DumpStateText(report.dump().state())));
+  } else if (known.state() == v1::DumpState::STATE_NONE) {
     out += Row("dump", "none was asked for");
+  } else if (!known.path().empty()) {
+    out += Row("dump",
+               fmt::format("{} on the target ({})", known.path(), DumpStateText(known.state())));
   }
   out +=
       Row("made by", report.rebuilt() ? "this hmemscope, from the dump" : report.failure().tool());
@@ -220,6 +293,7 @@ std::string Text(const v1::FailureReport& report) {
   std::string out = Printable(report.verdict()) + "\n";
   if (!report.origin().complete()) out += "(the dump is incomplete; see FINDINGS)\n";
   out += WhyText(report);
+  out += FailingStackText(failure);
   out += CrashedCpuText(failure);
   out += FirstFailureText(failure);
   out += OtherCpusText(failure);

@@ -25,9 +25,12 @@ std::string Text(const v1::SystemReport& report) {
     out += Row("uptime", DurationText(report.clock().uptime_ns()));
   out += Row("clock", report.clock().trust());
   out += Row("panic", report.panic_message());
-  out += Row("CPUs",
-             fmt::format("{} online of {} possible", report.cpus_online(), report.cpus_possible()));
-  out += Row("crashed CPU", fmt::format("{}", report.crashed_cpu()));
+  if (report.cpus_possible() > 0) {
+    out += Row("CPUs", fmt::format("{} online of {} possible", report.cpus_online(),
+                                   report.cpus_possible()));
+  }
+  if (report.crashed_cpu_known())
+    out += Row("crashed CPU", fmt::format("{}", report.crashed_cpu()));
   if (report.task_count() > 0) out += Row("tasks", fmt::format("{}", report.task_count()));
   const v1::MemorySummary& memory = report.memory();
   if (memory.ram_bytes() > 0) out += Row("RAM", BytesText(memory.ram_bytes()));

@@ -8,10 +8,14 @@
 namespace hmem::report {
 
 std::string Text(const v1::VerifyReport& report) {
+  const bool record = report.origin().format() == "record";
+  // A record that is whole may hold findings of what could not be read when it was made.
+  const std::string_view state = !report.origin().complete() ? "incomplete"
+                                 : record                    ? "whole"
+                                                             : "complete";
   std::string out = fmt::format("{}: {}, {}\n", Printable(report.origin().path()),
-                                Printable(report.origin().format()),
-                                report.origin().complete() ? "complete" : "incomplete");
-  if (report.origin().format() != "record") {
+                                Printable(report.origin().format()), state);
+  if (!record) {
     auto pages = [](uint64_t count) { return fmt::format("{} pages", count); };
     out += Row("RAM", pages(report.pages_ram()));
     out += Row("present", pages(report.pages_present()));

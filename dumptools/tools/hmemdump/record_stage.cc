@@ -53,7 +53,8 @@ Result<Record> BuildRecord(const source::MemorySource& source, const RecordReque
   }
   options.tool = "hmemdump " HMEM_VERSION;
   options.dump_id = format::DumpIdText(request.dump_id);
-  options.dump.set_state(v1::DumpState::STATE_PENDING);
+  options.dump.set_state(request.dump_path.empty() ? v1::DumpState::STATE_NONE
+                                                   : v1::DumpState::STATE_PENDING);
   options.dump.set_path(request.dump_path);
   options.record_time_s = std::time(nullptr);
 

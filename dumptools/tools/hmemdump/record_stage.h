@@ -30,7 +30,7 @@ bool SameCrash(const v1::FirstFailure& record, const source::MemorySource& sourc
 
 struct RecordRequest {
   std::string identity_path;  // may be empty
-  std::string dump_path;      // where the dump will be
+  std::string dump_path;      // where the dump will be; empty: none follows
   format::DumpId dump_id{};
 };
 

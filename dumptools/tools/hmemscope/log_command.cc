@@ -51,7 +51,7 @@ Result<Answer> Run(OpenedDump& dump, const Invocation& invocation) {
   if (auto* records = report.mutable_records(); static_cast<size_t>(records->size()) > tail) {
     records->DeleteSubrange(0, records->size() - static_cast<int>(tail));
   }
-  dump.EncodeFindings(findings, report.mutable_findings());
+  dump.EncodeFindings(findings, "log", report.mutable_findings());
   return MakeAnswer(report, report::Text(report), report.findings(), FindingsIn::kNotes);
 }
 

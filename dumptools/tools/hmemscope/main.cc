@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <iostream>
 #include <memory>
 
 #include "dumptools/report/json.h"
@@ -131,7 +132,9 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
     app.exit(help);
-    return std::fflush(stdout) == 0 ? kComplete : kFailed;
+    if (std::cout.flush() && std::fflush(stdout) == 0) return kComplete;
+    Say(FailErrno("stdout", errno).error().ToString());
+    return kFailed;
   } catch (const CLI::ParseError& error) {
     std::string verb;
     for (const auto& parsed : verbs) {

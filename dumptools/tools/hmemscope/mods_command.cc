@@ -20,7 +20,7 @@ Result<Answer> Run(OpenedDump& dump, const Invocation&) {
     for (const walk::Module& module : modules)
       *report.add_modules() = firstfailure::EncodeModule(module);
   }
-  dump.EncodeFindings(findings, report.mutable_findings());
+  dump.EncodeFindings(findings, "mods", report.mutable_findings());
   return MakeAnswer(report, report::Text(report), report.findings(), FindingsIn::kNotes);
 }
 

@@ -8,6 +8,7 @@
 
 #include "dumptools/firstfailure/encode.h"
 #include "dumptools/firstfailure/record_store.h"
+#include "dumptools/tools/hmemscope/record_findings.h"
 #include "hmem/base/fd.h"
 
 namespace hmem::hmemscope {
@@ -95,8 +96,13 @@ v1::Origin OpenedDump::origin() const {
   return origin;
 }
 
-void OpenedDump::EncodeFindings(const Findings& more,
+void OpenedDump::EncodeFindings(const Findings& more, std::string_view verb,
                                 google::protobuf::RepeatedPtrField<v1::Finding>* out) const {
+  if (bare_record_) {
+    for (const v1::Finding& finding : bare_record_->findings()) {
+      if (ConcernsVerb(finding.id(), verb)) *out->Add() = finding;
+    }
+  }
   Findings all;
   if (source_ != nullptr) all.Merge(source_->findings());
   if (kernel_ != nullptr) all.Merge(kernel_->findings());

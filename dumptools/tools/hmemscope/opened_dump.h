@@ -32,8 +32,9 @@ class OpenedDump {
   Result<std::optional<v1::FirstFailure>> embedded_record() const;
 
   v1::Origin origin() const;
-  // What opening met, source and kernel, into a report's list, with `more` from the walkers.
-  void EncodeFindings(const Findings& more,
+  // What opening met, source and kernel, into a report's list, with `more` from the walkers. Of a
+  // bare record its own findings, as far as they concern `verb`.
+  void EncodeFindings(const Findings& more, std::string_view verb,
                       google::protobuf::RepeatedPtrField<v1::Finding>* out) const;
 
   // A file of this name beside the dump; empty when there is none.

@@ -62,7 +62,7 @@ Result<Answer> Run(OpenedDump& dump, const Invocation& invocation) {
   HMEM_TRY(kernel->memory().U8(place.address));
   HMEM_TRY(PrintValue(kernel->memory(), kernel->symbols(), *found.types, found.id, place.address,
                       {}, report, findings));
-  dump.EncodeFindings(findings, report.mutable_findings());
+  dump.EncodeFindings(findings, "print", report.mutable_findings());
   return MakeAnswer(report, report::Text(report), report.findings(), FindingsIn::kNotes);
 }
 

@@ -30,7 +30,7 @@ Result<Answer> Run(OpenedDump& dump, const Invocation&) {
     HMEM_ASSIGN(auto tasks, walk::ReadTasks(*kernel, /*with_idle=*/true, findings));
     for (const walk::Task& task : tasks) *report.add_tasks() = firstfailure::EncodeTask(task);
   }
-  dump.EncodeFindings(findings, report.mutable_findings());
+  dump.EncodeFindings(findings, "ps", report.mutable_findings());
   return MakeAnswer(report, report::Text(report), report.findings(), FindingsIn::kNotes);
 }
 

@@ -57,7 +57,7 @@ Result<Answer> Run(OpenedDump& dump, const Invocation& invocation) {
     findings.Add(Severity::kLoss, "sym.not-found", word, status.error().ToString());
   }
   if (report.matches_size() == 0) return Fail(ErrorCode::kNotFound, "none of the symbols is known");
-  dump.EncodeFindings(findings, report.mutable_findings());
+  dump.EncodeFindings(findings, "sym", report.mutable_findings());
   return MakeAnswer(report, report::Text(report), report.findings(), FindingsIn::kNotes);
 }
 

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "dumptools/firstfailure/cause.h"
 #include "dumptools/firstfailure/encode.h"
 #include "dumptools/report/text/system_text.h"
@@ -20,15 +24,24 @@ void FromRecord(const v1::FirstFailure& record, v1::SystemReport& report) {
   report.set_cpus_possible(record.cpus_possible());
   report.set_cpus_online(record.cpus_online());
   report.set_crashed_cpu(record.crashed_cpu());
+  report.set_crashed_cpu_known(
+      std::ranges::any_of(record.cpus(), [](const v1::Cpu& cpu) { return cpu.crashed(); }));
   report.set_panic_message(record.cause().panic_message());
   report.set_task_count(record.task_count());
+}
+
+void Missing(Findings& findings, std::string_view id, const Error& error, std::string_view what) {
+  findings.Add(Severity::kLoss, id, error.ToString(),
+               fmt::format("{} could not be read: {}", what, error.ToString()));
 }
 
 void FromKernel(const walk::Kernel& kernel, v1::SystemReport& report, Findings& findings) {
   walk::System system = walk::ReadSystem(kernel, findings);
   uint64_t log_end_ns = 0;
-  if (auto log = walk::ReadLog(kernel.memory(), kernel.vmcoreinfo(), findings);
-      log && !log->empty()) {
+  auto log = walk::ReadLog(kernel.memory(), kernel.vmcoreinfo(), findings);
+  if (!log) {
+    Missing(findings, "sys.log.unreadable", log.error(), "the kernel log");
+  } else if (!log->empty()) {
     log_end_ns = log->back().time_ns;
     report.set_panic_message(firstfailure::FindCause(*log, {}).cause.panic_message());
   }
@@ -38,9 +51,18 @@ void FromKernel(const walk::Kernel& kernel, v1::SystemReport& report, Findings& 
   report.mutable_identity()->set_boot_id(firstfailure::SafeText(system.boot_id, 64));
   report.set_cpus_possible(system.cpus_possible);
   report.set_cpus_online(system.cpus_online);
-  if (auto crashed = walk::CrashedCpu(kernel)) report.set_crashed_cpu(*crashed);
-  if (auto tasks = walk::ReadTasks(kernel, /*with_idle=*/false, findings)) {
+  auto crashed = walk::CrashedCpu(kernel);
+  if (crashed) {
+    report.set_crashed_cpu(*crashed);
+    report.set_crashed_cpu_known(true);
+  } else if (crashed.error().code() != ErrorCode::kNotFound) {
+    Missing(findings, "sys.crashed-cpu.unknown", crashed.error(), "the CPU that crashed");
+  }
+  auto tasks = walk::ReadTasks(kernel, /*with_idle=*/false, findings);
+  if (tasks) {
     report.set_task_count(static_cast<uint32_t>(tasks->size()));
+  } else {
+    Missing(findings, "sys.tasks.unreadable", tasks.error(), "the task list");
   }
 }
 
@@ -59,7 +81,7 @@ Result<Answer> Run(OpenedDump& dump, const Invocation&) {
     }
     report.mutable_identity()->set_dump_id(report.origin().dump_id());
   }
-  dump.EncodeFindings(findings, report.mutable_findings());
+  dump.EncodeFindings(findings, "sys", report.mutable_findings());
   return MakeAnswer(report, report::Text(report), report.findings(), FindingsIn::kNotes);
 }
 

@@ -53,8 +53,12 @@ Result<Answer> Run(OpenedDump& dump, const Invocation&) {
       findings.Add(Severity::kError, "verify.embedded-record.bad", "", embedded.error().ToString());
     }
   }
-  // Those of the source are among them already.
-  firstfailure::EncodeFindings(findings, report.mutable_findings());
+  if (dump.bare_record() != nullptr) {
+    dump.EncodeFindings(findings, "verify", report.mutable_findings());
+  } else {
+    // Those of the source are among them already.
+    firstfailure::EncodeFindings(findings, report.mutable_findings());
+  }
   return MakeAnswer(report, report::Text(report), report.findings(), FindingsIn::kText);
 }
 

@@ -36,6 +36,31 @@ TEST(Verdict, SaysWhatWhereWhoOnOneLine) {
             "312), CPU 1");
 }
 
+TEST(Verdict, AHungTaskIsNamedBeforeTheTaskThatFoundIt) {
+  v1::FirstFailure failure = BadPointer(0);
+  v1::Cause& cause = *failure.mutable_cause();
+  cause.set_kind(v1::Cause::KIND_HUNG_TASK);
+  cause.set_fault_address_known(false);
+  cause.set_context("task");
+  cause.mutable_location_task()->set_comm("mason");
+  cause.mutable_location_task()->set_pid(90);
+  failure.mutable_crashed_task()->set_comm("khungtaskd");
+  failure.mutable_crashed_task()->set_pid(35);
+  EXPECT_EQ(Verdict(failure),
+            "hung task in facet+0x1b [granite], task mason (pid 90), found by khungtaskd (pid 35) "
+            "on CPU 1");
+}
+
+TEST(Verdict, ALockedUpCpuIsNamedBeforeTheOneThatFoundIt) {
+  v1::FirstFailure failure = BadPointer(0);
+  failure.mutable_cause()->set_kind(v1::Cause::KIND_HARD_LOCKUP);
+  failure.mutable_cause()->set_fault_address_known(false);
+  failure.mutable_cause()->set_context("task");
+  failure.mutable_cause()->set_location_cpu(3);
+  EXPECT_EQ(Verdict(failure),
+            "hard lockup in facet+0x1b [granite], CPU 3, found by chisel (pid 312) on CPU 1");
+}
+
 TEST(Verdict, NothingKnownIsSaidSo) { EXPECT_EQ(Verdict({}), "failure of unknown kind"); }
 
 TEST(WhereToLook, KnowsPoisonAndNullMembers) {
@@ -43,6 +68,13 @@ TEST(WhereToLook, KnowsPoisonAndNullMembers) {
   EXPECT_THAT(WhereToLook(BadPointer(0xdead000000000100)), Contains(HasSubstr("list poison")));
   EXPECT_THAT(WhereToLook(BadPointer(0x6b6b6b6b6b6b6b73)), Contains(HasSubstr("slab poison")));
   EXPECT_TRUE(WhereToLook(BadPointer(0xffffffffdead1000)).empty());
+}
+
+TEST(WhereToLook, TellsACallOfANullPointerFromAMemberOfOne) {
+  v1::FirstFailure failure = BadPointer(0);
+  EXPECT_THAT(WhereToLook(failure), Contains(HasSubstr("structure whose pointer is NULL")));
+  failure.mutable_cpus(0)->mutable_stack()->add_frames()->set_exact(true);
+  EXPECT_THAT(WhereToLook(failure), Contains("A function pointer that is NULL was called."));
 }
 
 TEST(WhereToLook, PointsToAnEarlierFailure) {

@@ -116,7 +116,43 @@ TEST(Cause, AHardLockupIsLocatedOnTheCpuTheLogNames) {
   EXPECT_EQ(found.cause.kind(), Cause::KIND_HARD_LOCKUP);
   EXPECT_EQ(found.cause.location().symbol(), "queued_spin_lock_slowpath");
   EXPECT_EQ(found.cause.location_cpu(), 3u);
+  EXPECT_EQ(found.cause.location_stack(), Cause::LOCATION_STACK_CPU);
   EXPECT_EQ(found.machinery_frames, 0u);
+}
+
+TEST(Cause, ALockedUpCpuWithoutAStackIsNotReplacedByTheOneThatFoundIt) {
+  auto found = FindCause(LogOf({"watchdog: Watchdog detected hard LOCKUP on cpu 3",
+                                "Kernel panic - not syncing: Hard LOCKUP"}),
+                         RecordOf({"__crash_kexec", "panic", "watchdog_timer_fn"}));
+  EXPECT_FALSE(found.cause.has_location());
+  EXPECT_EQ(found.cause.location_cpu(), 3u);
+}
+
+TEST(Cause, AnRcuStallIsLocatedOnTheStalledCpu) {
+  auto record = RecordOf({"__crash_kexec", "panic", "panic_on_rcu_stall", "rcu_sched_clock_irq"});
+  v1::Cpu& stalled = *record.add_cpus();
+  stalled.set_number(3);
+  stalled.mutable_current()->set_pid(44);
+  *stalled.mutable_stack() = StackOf({"spin [granite]", "kthread"});
+  auto found = FindCause(LogOf({"rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+                                "rcu: \t3-....: (1 GPs behind) idle=1b4/1/0x4000000000000000",
+                                "rcu: \t(detected by 1, t=5252 jiffies, g=97, q=23)",
+                                "Kernel panic - not syncing: RCU Stall"}),
+                         record);
+  EXPECT_EQ(found.cause.kind(), Cause::KIND_RCU_STALL);
+  EXPECT_EQ(found.cause.location().symbol(), "spin");
+  EXPECT_EQ(found.cause.location_cpu(), 3u);
+  EXPECT_EQ(found.cause.location_task().pid(), 44);
+}
+
+TEST(Cause, ACpuThatFindsItselfStalledIsLocatedInWhatWasInterrupted) {
+  auto found = FindCause(
+      LogOf({"rcu: INFO: rcu_preempt self-detected stall on CPU",
+             "rcu: \t1-....: (5250 ticks this GP)", "Kernel panic - not syncing: RCU Stall"}),
+      RecordOf({"panic", "rcu_sched_clock_irq", "asm_sysvec_apic_timer_interrupt",
+                "spin [granite] !", "kthread"}));
+  EXPECT_EQ(found.cause.location().symbol(), "spin");
+  EXPECT_EQ(found.cause.location_frame(), 3u);
 }
 
 TEST(Cause, AHungTaskIsLocatedWhereItWaits) {
@@ -130,6 +166,81 @@ TEST(Cause, AHungTaskIsLocatedWhereItWaits) {
                          record);
   EXPECT_EQ(found.cause.kind(), Cause::KIND_HUNG_TASK);
   EXPECT_EQ(found.cause.location().symbol(), "hold");
+  EXPECT_EQ(found.cause.location_stack(), Cause::LOCATION_STACK_BLOCKED_TASK);
+  EXPECT_EQ(found.cause.location_frame(), 3u);
+  EXPECT_EQ(found.cause.location_task().pid(), 77);
+}
+
+TEST(Cause, AHungTaskThatIsNotKnownIsNotReplacedByKhungtaskd) {
+  auto found = FindCause(LogOf({"INFO: task t:77 blocked for more than 120 seconds.",
+                                "Kernel panic - not syncing: hung_task: blocked tasks"}),
+                         RecordOf({"__crash_kexec", "panic", "watchdog", "kthread"}));
+  EXPECT_FALSE(found.cause.has_location());
+  EXPECT_EQ(found.cause.location_task().comm(), "t");
+  EXPECT_EQ(found.cause.location_task().pid(), 77);
+}
+
+TEST(Cause, TheLocationIsFoundAgainInItsStack) {
+  auto record = RecordOf({"__crash_kexec", "panic", "sysrq_handle_crash", "write_sysrq_trigger"});
+  EXPECT_EQ(LocationStack(record), nullptr);
+  SetCause(LogOf({"Kernel panic - not syncing: sysrq triggered crash"}), record);
+  ASSERT_EQ(LocationStack(record), &record.cpus(0).stack());
+  EXPECT_EQ(record.cause().location_frame(), 2u);
+  EXPECT_TRUE(record.cpus(0).stack().frames(1).machinery());
+  EXPECT_FALSE(record.cpus(0).stack().frames(2).machinery());
+}
+
+TEST(Cause, WhatUserlandWroteDecidesNothing) {
+  auto log = LogOf({"Kernel panic - not syncing: sysrq triggered crash",
+                    "BUG: kernel NULL pointer dereference, address: 0000000000000010",
+                    "INFO: task t:77 blocked for more than 120 seconds."});
+  for (walk::LogRecord& line : log) line.facility = 1;
+  auto found = FindCause(log, RecordOf({"facet [granite]", "do_syscall_64"}));
+  EXPECT_EQ(found.cause.kind(), Cause::KIND_PANIC);
+  EXPECT_EQ(found.cause.panic_message(), "");
+  EXPECT_EQ(found.cause.oops_message(), "");
+  EXPECT_EQ(NamedHungTask(log), std::nullopt);
+}
+
+// As a running machine's log goes on behind an oops that it survived.
+std::vector<std::string> OldOopsLog() {
+  auto lines = kOopsLog;
+  lines.push_back("---[ end trace 0000000000000000 ]---");
+  for (int i = 0; i < 40; ++i) lines.push_back("eth0: link up");
+  return lines;
+}
+
+TEST(Cause, AnOldOopsIsNotBlamedForACrashElsewhere) {
+  auto found = FindCause(LogOf(OldOopsLog()), RecordOf({"other [slate]", "do_syscall_64"}));
+  EXPECT_EQ(found.cause.kind(), Cause::KIND_PANIC);
+  EXPECT_EQ(found.cause.oops_message(), "");
+}
+
+TEST(Cause, AnOopsOfTheCrashedFunctionIsBlamedWhateverFollowsIt) {
+  auto found = FindCause(LogOf(OldOopsLog()), RecordOf({"facet [granite]", "do_syscall_64"}));
+  EXPECT_EQ(found.cause.kind(), Cause::KIND_BAD_POINTER);
+}
+
+TEST(Cause, AnOopsOnAnotherCpuIsNotTheCrashedFunctions) {
+  auto lines = OldOopsLog();
+  lines[3] = "CPU: 0 PID: 312 Comm: t";
+  auto found = FindCause(LogOf(lines), RecordOf({"facet [granite]", "do_syscall_64"}));
+  EXPECT_EQ(found.cause.kind(), Cause::KIND_PANIC);
+}
+
+TEST(Cause, WithoutAnySignOfACrashAnOopsIsNotItsCause) {
+  auto found = FindCause(LogOf(kOopsLog), {});
+  EXPECT_EQ(found.cause.kind(), Cause::KIND_UNSPECIFIED);
+  EXPECT_EQ(found.cause.oops_message(), "");
+}
+
+TEST(Cause, ASysrqCrashHasNoFaultAddress) {
+  auto found = FindCause(
+      LogOf({"sysrq: Trigger a crash",
+             "BUG: kernel NULL pointer dereference, address: 0000000000000000"}),
+      RecordOf({"sysrq_handle_crash", "__handle_sysrq", "write_sysrq_trigger", "do_syscall_64"}));
+  EXPECT_EQ(found.cause.kind(), Cause::KIND_SYSRQ);
+  EXPECT_FALSE(found.cause.fault_address_known());
 }
 
 TEST(Cause, AJumpToNowhereNamesTheCaller) {
@@ -142,7 +253,9 @@ TEST(Cause, AJumpToNowhereNamesTheCaller) {
 }
 
 TEST(Cause, WithoutAStackTheLogNamesTheLocation) {
-  auto found = FindCause(LogOf(kOopsLog), {});
+  v1::FirstFailure crashed;
+  crashed.mutable_clock()->set_crash_time_s(1700000000);
+  auto found = FindCause(LogOf(kOopsLog), crashed);
   EXPECT_EQ(found.cause.kind(), Cause::KIND_BAD_POINTER);
   EXPECT_EQ(found.cause.location().symbol(), "facet");
   EXPECT_EQ(found.cause.location().module(), "granite");

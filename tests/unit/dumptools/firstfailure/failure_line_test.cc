@@ -105,8 +105,34 @@ TEST(FailureLine, FindsTheLockedUpCpuAndTheHungTask) {
   EXPECT_EQ(LockupCpu("watchdog: BUG: soft lockup - CPU#17 stuck for 22s! [spin:312]"), 17u);
   EXPECT_EQ(LockupCpu("watchdog: Watchdog detected hard LOCKUP on cpu 3"), 3u);
   EXPECT_EQ(LockupCpu("nothing of the kind"), std::nullopt);
-  EXPECT_EQ(HungTaskPid("INFO: task kworker/u4:1:88 blocked for more than 120 seconds."), 88);
-  EXPECT_EQ(HungTaskPid("INFO: task nameless blocked for more than 120 seconds."), std::nullopt);
+}
+
+TEST(FailureLine, ReadsTheTaskOfAHungTaskLine) {
+  auto task = HungTask("INFO: task kworker/u4:1:88 blocked for more than 120 seconds.");
+  ASSERT_TRUE(task);
+  EXPECT_EQ(task->comm, "kworker/u4:1");
+  EXPECT_EQ(task->pid, 88);
+  EXPECT_FALSE(HungTask("INFO: task nameless blocked for more than 120 seconds."));
+}
+
+TEST(FailureLine, ReadsTheCpusOfAStall) {
+  using Cpus = std::vector<uint32_t>;
+  EXPECT_EQ(StalledCpus("rcu: \t3-....: (1 GPs behind) idle=1b4/1/0x4000000000000000"), Cpus{3});
+  EXPECT_EQ(StalledCpus("\t12-...0: (21 ticks this GP) idle=002/1/0x4000000000000000"), Cpus{12});
+  EXPECT_EQ(StalledCpus("rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 1-.... "
+                        "3-...D } 21 jiffies s: 97 root: 0xa/."),
+            (Cpus{1, 3}));
+  EXPECT_EQ(StalledCpus("rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:"), Cpus{});
+  EXPECT_EQ(StalledCpus("rcu: \t(detected by 0, t=5252 jiffies, g=97, q=23)"), Cpus{});
+  EXPECT_EQ(StalledCpus("3-way handshake"), Cpus{});
+}
+
+TEST(FailureLine, WhatUserlandWroteHasNoKernelText) {
+  walk::LogRecord record;
+  record.text = "Kernel panic - not syncing: forged";
+  EXPECT_EQ(KernelText(record), record.text);
+  record.facility = 1;
+  EXPECT_EQ(KernelText(record), "");
 }
 
 TEST(FailureLine, ReadsTheLocationOfARipLine) {

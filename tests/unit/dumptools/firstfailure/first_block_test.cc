@@ -90,5 +90,15 @@ TEST(FirstBlock, IsNeverLongerThanItsBound) {
   EXPECT_LE(block->end - block->begin, 256u);
 }
 
+TEST(FirstBlock, WhatUserlandWroteIsNoFailure) {
+  auto log = LogOf({"BUG: kernel NULL pointer dereference, address: 0000000000000000",
+                    "WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x1/0x2"});
+  log[0].facility = 1;
+  auto block = FindFirstBlock(log);
+  ASSERT_TRUE(block);
+  EXPECT_EQ(block->begin, 1u);
+  EXPECT_EQ(block->kind, "warning");
+}
+
 }  // namespace
 }  // namespace hmem::firstfailure

@@ -86,5 +86,23 @@ TEST(CrashId, PartsDoNotRunIntoEachOther) {
 
 TEST(CrashId, IsEmptyWhenNothingIsKnown) { EXPECT_EQ(CrashId("", "", 0, ""), ""); }
 
+TEST(SameCrash, NeedsReleaseTimeAndKaslrOffset) {
+  v1::FirstFailure a;
+  a.mutable_kernel()->set_release("6.1.0");
+  a.mutable_kernel()->set_kaslr_offset(0x1000000);
+  EXPECT_FALSE(SameCrash(a, a));
+  a.mutable_clock()->set_crash_time_s(1700000000);
+  EXPECT_TRUE(SameCrash(a, a));
+  v1::FirstFailure b = a;
+  b.mutable_kernel()->set_kaslr_offset(0x2000000);
+  EXPECT_FALSE(SameCrash(a, b));
+  b = a;
+  b.mutable_clock()->set_crash_time_s(1700000001);
+  EXPECT_FALSE(SameCrash(a, b));
+  b = a;
+  b.mutable_kernel()->set_release("6.12.0");
+  EXPECT_FALSE(SameCrash(a, b));
+}
+
 }  // namespace
 }  // namespace hmem::firstfailure

@@ -32,12 +32,11 @@ TEST(StackReading, GuessedFramesProveNothing) {
   EXPECT_EQ(FirstLivingFrame(stack), 2u);
 }
 
-TEST(StackReading, MarksWhatLiesAboveTheLocation) {
-  v1::Stack stack = StackOf({"machine_kexec", "panic", "f", "g"});
-  MarkMachinery(stack);
-  EXPECT_TRUE(stack.frames(0).machinery());
-  EXPECT_TRUE(stack.frames(1).machinery());
-  EXPECT_FALSE(stack.frames(2).machinery());
+TEST(StackReading, ATimerThatRunsInSoftInterruptIsNoHardInterrupt) {
+  EXPECT_EQ(ContextOf(StackOf({"tick [granite]", "__hrtimer_run_queues", "hrtimer_run_softirq",
+                               "__do_softirq", "run_ksoftirqd", "kthread"}),
+                      0),
+            "soft interrupt");
 }
 
 TEST(StackReading, AStackThatEndsInUserSpaceIsATasks) {

@@ -15,7 +15,10 @@
 namespace hmem::walk {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 class EchoUnwinder : public unwind::Unwinder {
@@ -42,7 +45,9 @@ class Cpus : public ::testing::Test {
                  {"tgid", fake.s32, 12},
                  {"comm", fake.Text(16), 16}});
     areas = fake.NewBytes(kCpus * 0x1000);
-    VirtAddr possible = fake.NewBytes(8), online = fake.NewBytes(8), limit = fake.NewBytes(4);
+    possible = fake.NewBytes(8);
+    limit = fake.NewBytes(4);
+    VirtAddr online = fake.NewBytes(8);
     VirtAddr offsets = fake.NewBytes(8 * kCpus);
     fake.PutU64(possible, 0xf);
     fake.PutU64(online, 0xb);
@@ -67,11 +72,23 @@ class Cpus : public ::testing::Test {
       fake.Set(task, "task_struct", "pid", 100 + cpu);
       fake.SetText(task, "task_struct", "comm", "task" + std::to_string(cpu));
       fake.SetPointer(areas + cpu * 0x1000 + 0x100, "rq", "curr", task);
+      tasks.push_back(task);
     }
   }
   VirtAddr NotesOf(uint64_t cpu) { return areas + cpu * 0x1000 + 0x400; }
   void SaveCpu(uint64_t cpu, uint64_t rip) {
     fake.Write(NotesOf(cpu), Serialized(static_cast<uint32_t>(cpu), rip));
+  }
+  // A CPU note of a crash dump's file.
+  void AddFileNote(uint32_t pid, uint64_t rip) {
+    fake.vmcoreinfo = "CRASHTIME=1700000000\n";
+    fake.source.AddNote("CORE", NT_PRSTATUS,
+                        makers::MakePrstatus(EchoUnwinder::Arch(), pid, {{"rip", rip}}));
+  }
+  std::vector<std::string> FindingIds() const {
+    std::vector<std::string> ids;
+    for (const Finding& finding : findings.all()) ids.push_back(finding.id);
+    return ids;
   }
   static std::vector<std::byte> Serialized(uint32_t pid, uint64_t rip) {
     return format::SerializeNotes(
@@ -79,15 +96,12 @@ class Cpus : public ::testing::Test {
             {"CORE", NT_PRSTATUS, makers::MakePrstatus(EchoUnwinder::Arch(), pid, {{"rip", rip}})}},
         Endian::kLittle);
   }
-  std::vector<Cpu> Read() {
-    Result<std::vector<Cpu>> cpus = ReadCpus(fake.Open(), findings);
-    EXPECT_TRUE(cpus) << cpus.error().ToString();
-    return cpus ? *std::move(cpus) : std::vector<Cpu>();
-  }
+  std::vector<Cpu> Read() { return ReadCpus(fake.Open(), findings); }
 
   fakes::FakeKernel fake;
   Findings findings;
-  VirtAddr areas, notes, panic_cpu;
+  VirtAddr areas, notes, panic_cpu, possible, limit;
+  std::vector<VirtAddr> tasks;  // what each CPU runs
 };
 
 TEST_F(Cpus, RegistersComeFromThePerCpuNotesAndCurrentFromTheRunqueue) {
@@ -134,11 +148,87 @@ TEST_F(Cpus, NotesOfTheFileServeOnlyASnapshot) {
   EXPECT_EQ(cpus.back().registers->Get(EchoUnwinder::Arch(), "rip"), 0x44u);
 }
 
-TEST_F(Cpus, NotesOfTheFileDoNotServeACrash) {
-  fake.vmcoreinfo = "CRASHTIME=1700000000\n";
-  fake.source.AddNote("CORE", NT_PRSTATUS,
-                      makers::MakePrstatus(EchoUnwinder::Arch(), 1, {{"rip", 0x11}}));
+TEST_F(Cpus, TheFilesNotesServeByPidWhereNoCrashNoteCanBeRead) {
+  fake.Fail(notes, 8, ErrorCode::kNotMapped);
+  for (uint32_t cpu : {3u, 0u, 1u}) AddFileNote(100 + cpu, 0x10 + cpu);
+  std::vector<Cpu> cpus = Read();
+  ASSERT_THAT(cpus, SizeIs(3));
+  for (const Cpu& cpu : cpus) {
+    ASSERT_TRUE(cpu.registers) << cpu.number;
+    EXPECT_EQ(cpu.registers->Get(EchoUnwinder::Arch(), "rip"), 0x10u + cpu.number);
+    EXPECT_EQ(cpu.registers_origin, RegistersOrigin::kFileByPid);
+    EXPECT_THAT(cpu.stack.frames, SizeIs(1));
+  }
+  EXPECT_THAT(FindingIds(), Contains("walk.cpus.from-file-by-pid"));
+}
+
+TEST_F(Cpus, NotesOfIdleTasksAreTakenInTheirOrderAndLabelledSo) {
+  fake.Fail(notes, 8, ErrorCode::kNotMapped);
+  for (int cpu : {0, 3}) fake.Set(tasks[static_cast<size_t>(cpu)], "task_struct", "pid", 0);
+  AddFileNote(0, 0x10);
+  AddFileNote(101, 0x11);
+  AddFileNote(0, 0x13);
+  std::vector<Cpu> cpus = Read();
+  ASSERT_THAT(cpus, SizeIs(3));
+  EXPECT_EQ(cpus[0].registers->Get(EchoUnwinder::Arch(), "rip"), 0x10u);
+  EXPECT_EQ(cpus[0].registers_origin, RegistersOrigin::kFileInOrder);
+  EXPECT_EQ(cpus[1].registers_origin, RegistersOrigin::kFileByPid);
+  EXPECT_EQ(cpus[2].registers->Get(EchoUnwinder::Arch(), "rip"), 0x13u);
+  EXPECT_THAT(FindingIds(), Contains("walk.cpus.from-file-in-order"));
+}
+
+TEST_F(Cpus, TheFilesNotesDoNotServeWhereACrashNoteIsThere) {
+  SaveCpu(0, 1);
+  AddFileNote(101, 0x11);
+  std::vector<Cpu> cpus = Read();
+  EXPECT_EQ(cpus[0].registers_origin, RegistersOrigin::kCrashNotes);
+  EXPECT_FALSE(cpus[1].registers);
+}
+
+TEST_F(Cpus, AFileNoteOfAnotherTaskIsNotTakenAndSaidSo) {
+  AddFileNote(1, 0x11);
   EXPECT_FALSE(Read()[0].registers);
+  EXPECT_THAT(FindingIds(), Contains("walk.cpus.strange-file-notes"));
+}
+
+TEST(CpusWithoutSymbols, EachNoteOfTheFileIsACpu) {
+  fakes::FakeKernel fake;
+  fake.vmcoreinfo = "CRASHTIME=1700000000\n";
+  for (uint64_t rip : {0x10u, 0x11u, 0x12u}) {
+    fake.source.AddNote("CORE", NT_PRSTATUS,
+                        makers::MakePrstatus(EchoUnwinder::Arch(), 7, {{"rip", rip}}));
+  }
+  Findings findings;
+  std::vector<Cpu> cpus = ReadCpus(fake.Open(), findings);
+  ASSERT_THAT(cpus, SizeIs(3));
+  EXPECT_EQ(cpus[2].number, 2u);
+  EXPECT_EQ(cpus[2].registers->Get(EchoUnwinder::Arch(), "rip"), 0x12u);
+  EXPECT_EQ(cpus[2].registers_origin, RegistersOrigin::kFileInOrder);
+  EXPECT_TRUE(findings.HasLosses());
+}
+
+TEST_F(Cpus, MissingRegistersAreNotBlamedOnACpuWhoseNotesCannotBeRead) {
+  fake.Fail(notes, 8, ErrorCode::kTruncated);
+  EXPECT_THAT(Read()[0].stack.end_reason,
+              AllOf(HasSubstr("cannot be found"), Not(HasSubstr("answer"))));
+}
+
+TEST_F(Cpus, WithoutThePossibleMaskEveryCpuBelowTheLimitIsLookedAt) {
+  fake.Fail(possible, 8, ErrorCode::kTruncated);
+  for (uint64_t cpu : {0u, 1u, 3u}) SaveCpu(cpu, 1);
+  EXPECT_THAT(Read(), SizeIs(3));
+  EXPECT_THAT(FindingIds(), Contains("walk.cpus.no-possible-mask"));
+}
+
+TEST_F(Cpus, WithoutAnyMaskTheCrashedCpuIsLookedAt) {
+  fake.Fail(possible, 8, ErrorCode::kTruncated);
+  fake.Fail(limit, 4, ErrorCode::kTruncated);
+  SaveCpu(1, 0x11);
+  std::vector<Cpu> cpus = Read();
+  ASSERT_THAT(cpus, SizeIs(2));
+  EXPECT_EQ(cpus[1].number, 1u);
+  EXPECT_TRUE(cpus[1].crashed);
+  EXPECT_TRUE(cpus[1].registers);
 }
 
 TEST_F(Cpus, DamagedNotesAreAFinding) {
@@ -148,6 +238,7 @@ TEST_F(Cpus, DamagedNotesAreAFinding) {
   EXPECT_FALSE(cpus[0].registers);
   ASSERT_FALSE(findings.all().empty());
   EXPECT_EQ(findings.all()[0].id, "walk.cpus.bad-notes");
+  EXPECT_THAT(cpus[0].stack.end_reason, HasSubstr("cannot be read"));
 }
 
 TEST_F(Cpus, CrashedCpuFallsBackToCrashingCpu) {
@@ -165,6 +256,30 @@ TEST_F(Cpus, NobodyCrashedInASnapshot) {
   Result<uint32_t> cpu = CrashedCpu(fake.Open());
   ASSERT_FALSE(cpu);
   EXPECT_EQ(cpu.error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(Cpus, AnUnreadablePanicCpuIsNotNobody) {
+  fake.Fail(panic_cpu, 4, ErrorCode::kTruncated);
+  VirtAddr crashing = fake.NewBytes(4);
+  fake.PutU32(crashing, 0xffffffff);
+  fake.Symbol("crashing_cpu", crashing);
+  Result<uint32_t> cpu = CrashedCpu(fake.Open());
+  ASSERT_FALSE(cpu);
+  EXPECT_EQ(cpu.error().code(), ErrorCode::kTruncated);
+}
+
+TEST(CpusWithoutSymbols, TheCrashedCpuIsNotKnown) {
+  fakes::FakeKernel fake;
+  Result<uint32_t> cpu = CrashedCpu(fake.Open());
+  ASSERT_FALSE(cpu);
+  EXPECT_EQ(cpu.error().code(), ErrorCode::kMissingDebugInfo);
+}
+
+TEST_F(Cpus, ANumberThatNoCpuHasIsRefused) {
+  fake.PutU32(panic_cpu, 0x12345678);
+  Result<uint32_t> cpu = CrashedCpu(fake.Open());
+  ASSERT_FALSE(cpu);
+  EXPECT_EQ(cpu.error().code(), ErrorCode::kCorrupt);
 }
 
 }  // namespace
