@@ -123,9 +123,9 @@ int Run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
     std::ostringstream text;
-    int status = app.exit(success, text, text);
+    int code = app.exit(success, text, text);
     Answer(text.str());
-    return status;
+    return code;
   } catch (const CLI::ParseError& error) {
     Talk(fmt::format("{}\nTry kdump-arm --help.", error.what()));
     return kExitUsage;
