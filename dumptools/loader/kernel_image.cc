@@ -8,6 +8,11 @@
 namespace hmem::loader {
 namespace {
 
+constexpr uint64_t kSetupSectorsOffset = 0x1f1;
+constexpr uint64_t kDefaultSetupSectors = 4;
+constexpr uint64_t kSectorBytes = 512;
+constexpr uint64_t kSystemSizeOffset = 0x1f4;
+constexpr uint64_t kParagraphBytes = 16;
 constexpr uint64_t kSetupMagicOffset = 0x202;
 constexpr uint32_t kSetupMagic = 0x53726448;  // "HdrS"
 constexpr uint64_t kProtocolOffset = 0x206;
@@ -42,6 +47,17 @@ Result<bool> HasCertificate(ByteReader reader) {
   return size != 0;
 }
 
+// What the boot sector, the setup code and the packed kernel take; kexec_file_load(2) does not
+// look.
+Result<uint64_t> BytesNeeded(ByteReader reader) {
+  HMEM_TRY(reader.Seek(kSetupSectorsOffset));
+  HMEM_ASSIGN(uint64_t sectors, reader.U8());
+  if (sectors == 0) sectors = kDefaultSetupSectors;
+  HMEM_TRY(reader.Seek(kSystemSizeOffset));
+  HMEM_ASSIGN(uint64_t paragraphs, reader.U32());
+  return (sectors + 1) * kSectorBytes + paragraphs * kParagraphBytes;
+}
+
 }  // namespace
 
 Result<KernelImage> ParseKernelImage(std::span<const std::byte> image) {
@@ -73,6 +89,11 @@ Result<KernelImage> ParseKernelImage(std::span<const std::byte> image) {
   HMEM_ASSIGN(std::string text, reader.FixedText(std::min(kVersionTextBytes, reader.remaining())));
   kernel.release = text.substr(0, text.find(' '));
   if (kernel.release.empty()) return Fail(ErrorCode::kCorrupt, "bzImage: no kernel version");
+  HMEM_ASSIGN(uint64_t needed, BytesNeeded(reader));
+  if (image.size() < needed) {
+    return Fail(ErrorCode::kTruncated, fmt::format("bzImage of {} bytes is cut: its header says {}",
+                                                   image.size(), needed));
+  }
   HMEM_ASSIGN(kernel.is_signed,
               HasCertificate(ByteReader(image, Endian::kLittle, "bzImage: PE header")));
   return kernel;

@@ -63,5 +63,22 @@ TEST(KernelImage, RefusesACutHeader) {
   }
 }
 
+// The kernel would load it, and find out after the crash.
+TEST(KernelImage, RefusesAnImageThatIsShorterThanItsHeaderSays) {
+  auto bytes = MadeKernel("6.1.0");
+  ASSERT_TRUE(ParseKernelImage(bytes));
+  bytes.pop_back();
+  EXPECT_EQ(ParseKernelImage(bytes).error().code(), ErrorCode::kTruncated);
+}
+
+TEST(KernelImage, NoSetupSectorsMeansFour) {
+  auto bytes = MadeKernel("6.1.0");
+  bytes[0x1f1] = std::byte{0};
+  Store<uint32_t>(bytes.data() + 0x1f4, (0x2000 - 5 * 512) / 16, Endian::kLittle);
+  EXPECT_TRUE(ParseKernelImage(bytes));
+  bytes.pop_back();
+  EXPECT_EQ(ParseKernelImage(bytes).error().code(), ErrorCode::kTruncated);
+}
+
 }  // namespace
 }  // namespace hmem::loader
