@@ -90,6 +90,7 @@ def _not_reserved(answers):
 def _refusals(answers):
     """One thing wrong with the machine or the configuration: check names it."""
     answers.exits("foreign-kernel", 1, pattern=r"^failed +kernel-image: /tmp/arm64: not an x86 bzImage")
+    answers.exits("half-kernel", 1, pattern=r"^failed +kernel-image: /tmp/half: bzImage of 4000000 bytes is cut")
     answers.exits("read-only", 1, pattern=r"^failed +target: /var/crash.*Read-only file system")
     fail_if(answers.differences, "refusals")
 
