@@ -9,6 +9,8 @@ namespace hmem::init {
 namespace {
 
 constexpr std::string_view kSource = "/proc/vmcore";
+// The newest lines: a serial line of 9600 baud takes no more in the minute there is for it.
+constexpr std::string_view kLogBytes = "48K";
 
 }  // namespace
 
@@ -32,14 +34,14 @@ ChildCommand StageCommand(Stage stage, const StageDestination& destination,
       add({"--jobs", "1", "--compress", "none"});
       break;
     case Stage::kAddress:
-      add({"--jobs", "1", "--compress", "none", "--order", "address"});
+      add({"--jobs", "1", "--compress", "none", "--no-record"});
       break;
     case Stage::kLog:
-      add({"--log-only", kSource});
+      add({"--log-only", "--max-bytes", kLogBytes, kSource});
       break;
   }
   if (stage != Stage::kLog) {
-    if (destination.device) add({"--overwrite-device"});
+    if (destination.device) add({"--overwrite-dump"});
     if (dumps && destination.end_after_s != 0)
       add({"--deadline", fmt::format("{}", destination.end_after_s)});
     // Its progress would get into the lines of others on the console.

@@ -13,6 +13,7 @@
 
 #include "dumptools/tools/hmemdump/dump_stage.h"
 #include "dumptools/tools/hmemdump/exit_code.h"
+#include "dumptools/tools/hmemdump/fault.h"
 #include "dumptools/tools/hmemdump/log_stage.h"
 #include "dumptools/tools/hmemdump/options.h"
 #include "dumptools/tools/hmemdump/record_stage.h"
@@ -56,6 +57,7 @@ int PrintLog(const source::MemorySource& source, const Options& options) {
   Findings findings;
   auto log = ReadKernelLog(source, findings);
   if (!log) return Complain(log.error());
+  ObeyFault();
   std::string text = LogText(*log, options.max_bytes);
   auto written = WriteAll(STDOUT_FILENO, std::as_bytes(std::span(text)), "standard output");
   if (!written) return Complain(written.error());

@@ -30,10 +30,10 @@ TEST(StageCommand, EveryRungIsSimplerThanTheOneAbove) {
       "/bin/hmemdump --jobs 1 --compress none --progress none --identity /etc/hmem/identity.conf "
       "/proc/vmcore /mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kAddress),
-            "/bin/hmemdump --jobs 1 --compress none --order address --progress none --identity "
+            "/bin/hmemdump --jobs 1 --compress none --no-record --progress none --identity "
             "/etc/hmem/identity.conf /proc/vmcore "
             "/mnt/x/dump.hmem");
-  EXPECT_EQ(Line(Stage::kLog), "/bin/hmemdump --log-only /proc/vmcore");
+  EXPECT_EQ(Line(Stage::kLog), "/bin/hmemdump --log-only --max-bytes 48K /proc/vmcore");
 }
 
 TEST(StageCommand, OnlyTheFullDumpUsesSeveralCpus) {
@@ -51,9 +51,9 @@ TEST(StageCommand, ADumpEndsBeforeItIsKilledAndARecordHasNothingToEnd) {
     EXPECT_THAT(Line(stage, destination), Not(testing::HasSubstr("--deadline")));
 }
 
-TEST(StageCommand, ADeviceMayBeOverwritten) {
+TEST(StageCommand, OnADeviceOnlyADumpMayBeOverwritten) {
   EXPECT_EQ(Line(Stage::kFull, {"/dev/vdb", true}),
-            "/bin/hmemdump --overwrite-device --progress none --identity /etc/hmem/identity.conf "
+            "/bin/hmemdump --overwrite-dump --progress none --identity /etc/hmem/identity.conf "
             "/proc/vmcore /dev/vdb");
 }
 
