@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hmem/base/endian.h"
+#include "hmem/space/partial_read.h"
 
 namespace hmem::symbols {
 namespace {
@@ -24,22 +27,6 @@ constexpr uint64_t kMaxTokenTableBytes = 64 << 10;  // token_index entries are 1
 constexpr uint64_t kMarkerStride = 256;             // one marker for so many symbols
 constexpr std::string_view kAnchor = "_stext";      // the symbol that decides between layouts
 
-// As many bytes as can be read, up to n: a dump may have lost the pages behind.
-std::vector<std::byte> ReadPrefix(const VirtReader& memory, VirtAddr addr, uint64_t n) {
-  constexpr uint64_t kPage = 4096;
-  std::vector<std::byte> bytes(n);
-  if (memory.Read(addr, bytes)) return bytes;
-  // Page by page up to the one that is missing.
-  uint64_t done = 0;
-  while (done < n) {
-    const uint64_t step = std::min(kPage - (addr.value + done) % kPage, n - done);
-    if (!memory.Read(addr + done, std::span(bytes).subspan(done, step))) break;
-    done += step;
-  }
-  bytes.resize(done);
-  return bytes;
-}
-
 // The 256 texts that the bytes of a packed name stand for.
 class Tokens {
  public:
@@ -52,17 +39,21 @@ class Tokens {
     // The index follows the table in every layout.
     uint64_t table_bytes = kMaxTokenTableBytes;
     if (index > table) table_bytes = std::min(table_bytes, index - table);
+    const space::PartialRead read = space::ReadWithHoles(memory, table, table_bytes);
     Tokens tokens;
-    tokens.bytes_ = ReadPrefix(memory, table, table_bytes);
+    tokens.bytes_ = read.bytes;
     std::string_view text(reinterpret_cast<const char*>(tokens.bytes_.data()),
                           tokens.bytes_.size());
     for (size_t i = 0; i < kTokens; ++i) {
       auto start = hmem::Load<uint16_t>(raw.data() + i * sizeof(uint16_t), memory.endian());
-      size_t end = start < text.size() ? text.find('\0', start) : std::string_view::npos;
+      const size_t end = start < text.size() ? text.find('\0', start) : std::string_view::npos;
       if (end == std::string_view::npos) {
         return Fail(ErrorCode::kCorrupt,
                     fmt::format("kallsyms_token_index: token {} at {:#x}, table has {:#x} bytes", i,
                                 start, text.size()));
+      }
+      if (!read.Covers(start, end - start + 1)) {
+        return std::unexpected(read.error->Within("kallsyms_token_table"));
       }
       tokens.start_[i] = start;
       tokens.length_[i] = static_cast<uint16_t>(end - start);
@@ -89,37 +80,107 @@ enum class LengthCode { kOneOrTwoBytes, kOneByte };
 // Steps over the names: each a length, then so many tokens.
 class NameCursor {
  public:
-  NameCursor(std::span<const std::byte> names, LengthCode code) : names_(names), code_(code) {}
+  NameCursor(const space::PartialRead& names, LengthCode code) : names_(names), code_(code) {
+    Seek(0);
+  }
 
-  // The tokens of the next name. False at the end of the bytes; the position then stays.
+  // The tokens of the next name. False where it is not readable to its end; the position then
+  // stays.
   bool Next(std::span<const std::byte>* packed) {
+    const std::vector<std::byte>& bytes = names_.bytes;
     size_t at = position_;
-    if (at >= names_.size()) return false;
-    auto length = std::to_integer<size_t>(names_[at++]);
+    if (at >= limit_) return false;
+    auto length = std::to_integer<size_t>(bytes[at++]);
     if (code_ == LengthCode::kOneOrTwoBytes && (length & 0x80) != 0) {
-      if (at >= names_.size()) return false;
-      length = (length & 0x7f) | (std::to_integer<size_t>(names_[at++]) << 7);
+      if (at >= limit_) return false;
+      length = (length & 0x7f) | (std::to_integer<size_t>(bytes[at++]) << 7);
     }
-    if (length > names_.size() - at) return false;
-    *packed = names_.subspan(at, length);
+    if (length > limit_ - at) return false;
+    *packed = std::span(bytes).subspan(at, length);
     position_ = at + length;
+    return true;
+  }
+  // Goes on at `position`. False if that is behind us: no byte is gone over twice.
+  bool Seek(size_t position) {
+    if (position < position_) return false;
+    position_ = position;
+    limit_ = names_.ReadableTo(position);
     return true;
   }
   size_t position() const { return position_; }
 
  private:
-  std::span<const std::byte> names_;
+  const space::PartialRead& names_;
   LengthCode code_;
   size_t position_ = 0;
+  size_t limit_ = 0;  // where the bytes that can be read end
 };
+
+// Where every 256th name begins (kallsyms_markers); kNoMarker where that cannot be read.
+constexpr uint32_t kNoMarker = UINT32_MAX;
+
+// Calls visit(index, offset, tokens) for every name that can be read, until it returns false. What
+// lies behind a hole is reached through the markers.
+template <typename Visit>
+void ForEachName(const space::PartialRead& names, LengthCode code, uint64_t num_syms,
+                 std::span<const uint32_t> markers, Visit visit) {
+  NameCursor cursor(names, code);
+  std::span<const std::byte> packed;
+  bool lost = false;
+  for (uint64_t first = 0; first < num_syms; first += kMarkerStride) {
+    if (lost) {
+      const uint64_t block = first / kMarkerStride;
+      if (block >= markers.size()) return;
+      if (markers[block] == kNoMarker || !cursor.Seek(markers[block])) continue;
+      lost = false;
+    }
+    const uint64_t end = std::min(first + kMarkerStride, num_syms);
+    for (uint64_t i = first; i < end && !lost; ++i) {
+      const size_t at = cursor.position();
+      if (!cursor.Next(&packed)) {
+        lost = true;
+      } else if (!visit(i, at, packed)) {
+        return;
+      }
+    }
+  }
+}
+
+// The markers of names with holes, found from the other side: `names` ends where the token table
+// begins. Between may lie three bytes for each symbol (kallsyms_seqs_of_names, 6.2 and 6.3, and
+// where it was backported). Empty: not there.
+std::vector<uint32_t> LocateMarkers(const space::PartialRead& names, uint64_t num_syms,
+                                    const VirtReader& memory) {
+  const auto align = static_cast<uint64_t>(memory.word_bytes());
+  auto aligned = [&](uint64_t n) { return (n + align - 1) / align * align; };
+  const uint64_t count = (num_syms + kMarkerStride - 1) / kMarkerStride;
+  for (uint64_t between : {uint64_t{0}, aligned(num_syms * 3)}) {
+    const uint64_t room = aligned(count * sizeof(uint32_t)) + between;
+    if (room > names.bytes.size()) continue;
+    const uint64_t start = names.bytes.size() - room;
+    std::vector<uint32_t> markers(count, kNoMarker);
+    std::optional<uint32_t> before;
+    bool rising = true;
+    for (uint64_t i = 0; i < count && rising; ++i) {
+      const uint64_t at = start + i * sizeof(uint32_t);
+      if (!names.Covers(at, sizeof(uint32_t))) continue;
+      markers[i] = Load<uint32_t>(names.bytes.data() + at, memory.endian());
+      rising = before ? markers[i] > *before : (i > 0 || markers[i] == 0);
+      rising = rising && markers[i] < start;
+      before = markers[i];
+    }
+    if (rising && before) return markers;
+  }
+  return {};
+}
 
 // What a first pass over the names finds.
 struct Survey {
   LengthCode code = LengthCode::kOneOrTwoBytes;
-  uint64_t symbols = 0;           // whole names inside the bytes
+  uint64_t symbols = 0;           // names that can be read
   uint64_t decoded_bytes = 0;     // of all names, type letters included
   std::vector<uint64_t> anchors;  // indices of names that read "_stext"; a few at most
-  bool markers_agree = false;     // kallsyms_markers lie behind and point at every 256th name
+  bool markers_agree = false;     // kallsyms_markers point at every 256th name
 };
 
 // The text of a packed name, type letter first.
@@ -162,37 +223,52 @@ bool IsAnchor(const Tokens& tokens, std::span<const std::byte> packed) {
   return matched == kAnchor.size();
 }
 
-Survey SurveyNames(std::span<const std::byte> names, LengthCode code, uint64_t num_syms,
-                   const Tokens& tokens, const VirtReader& memory) {
+Survey SurveyNames(const space::PartialRead& names, LengthCode code, uint64_t num_syms,
+                   std::span<const uint32_t> markers, const Tokens& tokens,
+                   const VirtReader& memory) {
   constexpr size_t kMaxAnchors = 16;
   Survey survey{.code = code};
-  std::vector<uint32_t> starts;  // of every 256th name
-  NameCursor cursor(names, code);
-  std::span<const std::byte> packed;
-  for (; survey.symbols < num_syms; ++survey.symbols) {
-    if (survey.symbols % kMarkerStride == 0) {
-      starts.push_back(static_cast<uint32_t>(cursor.position()));
-    }
-    if (!cursor.Next(&packed)) break;
-    for (std::byte token : packed) survey.decoded_bytes += tokens[token].size();
-    if (survey.anchors.size() < kMaxAnchors && IsAnchor(tokens, packed)) {
-      survey.anchors.push_back(survey.symbols);
-    }
-  }
-  if (survey.symbols < num_syms) return survey;
-
-  // scripts/kallsyms.c aligns the markers to 8 (4 on 32-bit).
-  const auto align = static_cast<size_t>(memory.word_bytes());
-  const size_t markers = (cursor.position() + align - 1) / align * align;
-  if (markers > names.size() || starts.size() > (names.size() - markers) / sizeof(uint32_t)) {
+  std::vector<std::pair<uint64_t, uint32_t>> starts;  // of every 256th name: number and offset
+  size_t end = 0;
+  ForEachName(names, code, num_syms, markers,
+              [&](uint64_t i, size_t at, std::span<const std::byte> packed) {
+                if (i % kMarkerStride == 0) {
+                  starts.emplace_back(i / kMarkerStride, static_cast<uint32_t>(at));
+                }
+                for (std::byte token : packed) survey.decoded_bytes += tokens[token].size();
+                if (survey.anchors.size() < kMaxAnchors && IsAnchor(tokens, packed)) {
+                  survey.anchors.push_back(i);
+                }
+                ++survey.symbols;
+                end = static_cast<size_t>(packed.data() + packed.size() - names.bytes.data());
+                return true;
+              });
+  if (survey.symbols < num_syms) {
+    survey.markers_agree = !markers.empty() && std::ranges::all_of(starts, [&](const auto& start) {
+      return markers[start.first] == start.second || markers[start.first] == kNoMarker;
+    });
     return survey;
   }
-  survey.markers_agree = true;
-  for (size_t i = 0; i < starts.size() && survey.markers_agree; ++i) {
-    survey.markers_agree =
-        Load<uint32_t>(names.data() + markers + i * sizeof(uint32_t), memory.endian()) == starts[i];
-  }
+  // scripts/kallsyms.c aligns the markers to 8 (4 on 32-bit).
+  const auto align = static_cast<size_t>(memory.word_bytes());
+  const size_t behind = (end + align - 1) / align * align;
+  survey.markers_agree = std::ranges::all_of(starts, [&](const auto& start) {
+    const size_t at = behind + start.first * sizeof(uint32_t);
+    return names.Covers(at, sizeof(uint32_t)) &&
+           Load<uint32_t>(names.bytes.data() + at, memory.endian()) == start.second;
+  });
   return survey;
+}
+
+// The survey of the length code that fits better.
+Survey SurveyNames(const space::PartialRead& names, uint64_t num_syms,
+                   std::span<const uint32_t> markers, const Tokens& tokens,
+                   const VirtReader& memory) {
+  Survey survey = SurveyNames(names, LengthCode::kOneOrTwoBytes, num_syms, markers, tokens, memory);
+  if (survey.markers_agree) return survey;
+  Survey old = SurveyNames(names, LengthCode::kOneByte, num_syms, markers, tokens, memory);
+  const bool better = old.markers_agree || (survey.anchors.empty() && !old.anchors.empty());
+  return better ? old : survey;
 }
 
 // How an address is kept; in the order in which they are tried.
@@ -204,7 +280,7 @@ enum class AddressCode {
   kAddresses,       // unsigned long kallsyms_addresses[], up to 6.10
 };
 
-// kallsyms_offsets or kallsyms_addresses, as much as can be read.
+// kallsyms_offsets or kallsyms_addresses, what can be read of them.
 class Addresses {
  public:
   Addresses(const VirtReader& memory, VirtAddr start, bool is_offsets, uint64_t count)
@@ -212,12 +288,14 @@ class Addresses {
         entry_bytes_(is_offsets ? sizeof(uint32_t) : static_cast<size_t>(memory.word_bytes())),
         endian_(memory.endian()),
         address_mask_(memory.word_bytes() == 4 ? UINT32_MAX : UINT64_MAX),
-        bytes_(ReadPrefix(memory, start, count * entry_bytes_)) {}
+        read_(space::ReadWithHoles(memory, start, count * entry_bytes_)) {}
 
-  uint64_t count() const { return bytes_.size() / entry_bytes_; }
+  bool Has(uint64_t i) const { return read_.Covers(i * entry_bytes_, entry_bytes_); }
+  // Why some are not there.
+  const std::optional<Error>& error() const { return read_.error; }
 
   VirtAddr At(uint64_t i, AddressCode code, uint64_t relative_base) const {
-    const std::byte* entry = bytes_.data() + i * entry_bytes_;
+    const std::byte* entry = read_.bytes.data() + i * entry_bytes_;
     if (code == AddressCode::kAddresses) {
       return VirtAddr(entry_bytes_ == 4 ? Load<uint32_t>(entry, endian_)
                                         : Load<uint64_t>(entry, endian_));
@@ -244,7 +322,7 @@ class Addresses {
   size_t entry_bytes_;
   Endian endian_;
   uint64_t address_mask_;
-  std::vector<std::byte> bytes_;
+  space::PartialRead read_;
 };
 
 Result<VirtAddr> Key(const space::Vmcoreinfo& vmcoreinfo, std::string_view name) {
@@ -259,7 +337,7 @@ std::optional<AddressCode> DecideAddressCode(const Addresses& addresses,
                                              std::span<const uint64_t> anchors, VirtAddr stext) {
   for (AddressCode code : candidates) {
     for (uint64_t i : anchors) {
-      if (i < addresses.count() && addresses.At(i, code, relative_base) == stext) return code;
+      if (addresses.Has(i) && addresses.At(i, code, relative_base) == stext) return code;
     }
   }
   return std::nullopt;
@@ -291,14 +369,16 @@ Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinf
   // The token table lies behind the names and their markers in every layout.
   uint64_t names_bytes = num_syms * kTypicalNameBytes;
   if (token_table_at > names_at) names_bytes = token_table_at - names_at;
-  const std::vector<std::byte> names =
-      ReadPrefix(memory, names_at, std::min(names_bytes, kMaxNamesBytes));
-  Survey survey = SurveyNames(names, LengthCode::kOneOrTwoBytes, num_syms, tokens, memory);
-  if (!survey.markers_agree) {
-    Survey old = SurveyNames(names, LengthCode::kOneByte, num_syms, tokens, memory);
-    if (old.markers_agree || (survey.anchors.empty() && !old.anchors.empty())) {
-      survey = std::move(old);
-    }
+  const space::PartialRead names =
+      space::ReadWithHoles(memory, names_at, std::min(names_bytes, kMaxNamesBytes));
+  std::vector<uint32_t> markers;
+  if (!names.holes.empty() && names_at + names.bytes.size() == token_table_at) {
+    markers = LocateMarkers(names, num_syms, memory);
+  }
+  Survey survey = SurveyNames(names, num_syms, markers, tokens, memory);
+  if (!markers.empty() && !survey.markers_agree) {
+    markers.clear();  // not where they were looked for
+    survey = SurveyNames(names, num_syms, markers, tokens, memory);
   }
 
   uint64_t relative_base = 0;
@@ -313,6 +393,13 @@ Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinf
   std::optional<AddressCode> code =
       DecideAddressCode(addresses, candidates, relative_base, survey.anchors, stext);
   if (!code) {
+    if (survey.anchors.empty() && names.error) {
+      return std::unexpected(names.error->Within("kallsyms_names"));
+    }
+    if (addresses.error() &&
+        std::ranges::none_of(survey.anchors, [&](uint64_t i) { return addresses.Has(i); })) {
+      return std::unexpected(addresses.error()->Within("kallsyms: addresses"));
+    }
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("kallsyms: {} of {} names read, {} of them _stext, none at {:#x} in "
                             "any layout",
@@ -322,33 +409,36 @@ Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinf
     findings.Add(Severity::kInfo, "symbols.kallsyms.markers", "",
                  "kallsyms_markers do not agree with the names; _stext decided the layout alone");
   }
-  const uint64_t usable = std::min(survey.symbols, addresses.count());
-  if (usable < num_syms) {
-    findings.Add(Severity::kLoss, "symbols.kallsyms.cut",
-                 fmt::format("symbol {} of {}", usable, num_syms),
-                 "kallsyms is not readable to its end; the symbols behind are missing");
-  }
-
   // A hostile table may unpack to far more than it has bytes.
-  table.Reserve(usable, std::min<uint64_t>(survey.decoded_bytes, kMaxNamesBytes));
-  uint64_t decoded_bytes = 0;
-  NameCursor cursor(names, survey.code);
-  std::span<const std::byte> packed;
+  table.Reserve(survey.symbols, std::min<uint64_t>(survey.decoded_bytes, kMaxNamesBytes));
+  uint64_t decoded_bytes = 0, with_address = 0;
   Unpacker unpack(tokens);
-  for (uint64_t i = 0; i < usable && cursor.Next(&packed); ++i) {
-    const std::string_view text = unpack(packed);
-    decoded_bytes += text.size();
-    if (decoded_bytes > kMaxNamesBytes) {
-      return Fail(
-          ErrorCode::kLimit,
-          fmt::format("kallsyms: names of more than {} bytes at symbol {}", kMaxNamesBytes, i));
-    }
-    if (text.size() < 2) {
-      findings.Add(Severity::kLoss, "symbols.kallsyms.empty", fmt::format("symbol {}", i),
-                   "a symbol without a name was skipped");
-      continue;
-    }
-    table.Add(0, text.substr(1), addresses.At(i, *code, relative_base), 0, text[0]);
+  Status status;
+  ForEachName(names, survey.code, num_syms, markers,
+              [&](uint64_t i, size_t, std::span<const std::byte> packed) {
+                if (!addresses.Has(i)) return true;
+                ++with_address;
+                const std::string_view text = unpack(packed);
+                decoded_bytes += text.size();
+                if (decoded_bytes > kMaxNamesBytes) {
+                  status = Fail(ErrorCode::kLimit,
+                                fmt::format("kallsyms: names of more than {} bytes at symbol {}",
+                                            kMaxNamesBytes, i));
+                } else if (text.size() < 2) {
+                  findings.Add(Severity::kLoss, "symbols.kallsyms.empty",
+                               fmt::format("symbol {}", i), "a symbol without a name was skipped");
+                } else {
+                  table.Add(0, text.substr(1), addresses.At(i, *code, relative_base), 0, text[0]);
+                }
+                return status.has_value();
+              });
+  HMEM_TRY(status);
+  if (with_address < num_syms) {
+    const std::optional<Error>& why = names.error ? names.error : addresses.error();
+    findings.Add(Severity::kLoss, "symbols.kallsyms.cut",
+                 fmt::format("{} of {} symbols{}", with_address, num_syms,
+                             why ? ": " + why->ToString() : ""),
+                 "parts of kallsyms cannot be read; the symbols in them are missing");
   }
   return {};
 }

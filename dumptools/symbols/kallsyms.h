@@ -13,7 +13,8 @@
 namespace hmem::symbols {
 
 // Adds every symbol as module 0. kNotFound: VMCOREINFO has no kallsyms keys (kernels before 6.0).
-// kCorrupt: no layout yields `_stext`. At most 4 Mi symbols, 64 MiB of names.
+// kCorrupt: no layout yields `_stext`; the code of a missing page where that is why. Other missing
+// pages cost the symbols in them, and a finding. At most 4 Mi symbols, 64 MiB of names.
 Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinfo,
                     SymbolTable& table, Findings& findings);
 

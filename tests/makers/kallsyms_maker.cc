@@ -110,6 +110,16 @@ std::string KallsymsMaker::Store(fakes::FakeVirtMemory& memory, VirtAddr at) con
   at = VirtAddr((at.value + word - 1) / word * word);
   for (uint64_t marker : markers) put32(layout_.markers ? marker : 0xabababab);
 
+  if (layout_.sequences) {
+    at = VirtAddr((at.value + word - 1) / word * word);
+    for (size_t i = 0; i < symbols_.size(); ++i) {
+      memory.PutU8(at, static_cast<uint8_t>(i >> 16));
+      memory.PutU8(at + 1, static_cast<uint8_t>(i >> 8));
+      memory.PutU8(at + 2, static_cast<uint8_t>(i));
+      at = at + 3;
+    }
+  }
+
   label("kallsyms_token_table");
   std::array<uint16_t, 256> index{};
   const VirtAddr table = at;

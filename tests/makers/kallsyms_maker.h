@@ -23,7 +23,8 @@ class KallsymsMaker {
     AddressCode address_code = AddressCode::kAbsolutePercpu;
     bool long_lengths = true;   // lengths from 128 tokens on take two bytes (6.1+)
     bool offsets_last = false;  // behind the token index (6.4+) instead of in front
-    bool markers = true;        // false: zeros in their place
+    bool markers = true;        // false: garbage in their place
+    bool sequences = false;     // kallsyms_seqs_of_names between markers and token table (6.2, 6.3)
   };
 
   explicit KallsymsMaker(Layout layout) : layout_(layout) {}
