@@ -160,22 +160,35 @@ struct Btf::Record {
 
 Result<std::unique_ptr<Btf>> Btf::Parse(std::vector<std::byte> bytes, int word_bytes,
                                         const Btf* base) {
+  return ParseRead({.bytes = std::move(bytes), .holes = {}, .error = {}}, word_bytes, base);
+}
+
+Result<std::unique_ptr<Btf>> Btf::ParseRead(space::PartialRead read, int word_bytes,
+                                            const Btf* base) {
   if (word_bytes != 4 && word_bytes != 8) {
     return Fail(ErrorCode::kInvalidArgument, fmt::format("BTF: words of {} bytes", word_bytes));
   }
-  if (bytes.size() > kMaxBytes) {
-    return Fail(ErrorCode::kLimit, fmt::format("BTF: {} bytes", bytes.size()));
+  if (read.bytes.size() > kMaxBytes) {
+    return Fail(ErrorCode::kLimit, fmt::format("BTF: {} bytes", read.bytes.size()));
+  }
+  if (base != nullptr && base->cut_) {
+    return std::unexpected(
+        base->read_.error->Within("BTF: the ids of a module's types go on from the kernel's last"));
   }
   std::unique_ptr<Btf> btf(new Btf);
   btf->word_bytes_ = word_bytes;
   btf->base_ = base;
-  btf->bytes_ = std::move(bytes);
+  btf->read_ = std::move(read);
+  std::vector<std::byte>& bytes = btf->read_.bytes;
 
-  if (btf->bytes_.size() < kMinHeaderBytes) {
+  if (bytes.size() < kMinHeaderBytes) {
     return Fail(ErrorCode::kTruncated,
-                fmt::format("BTF: {} bytes are less than a header", btf->bytes_.size()));
+                fmt::format("BTF: {} bytes are less than a header", bytes.size()));
   }
-  const auto magic = Load<uint16_t>(btf->bytes_.data(), Endian::kLittle);
+  if (!btf->read_.Covers(0, kMinHeaderBytes)) {
+    return std::unexpected(btf->read_.error->Within("BTF header"));
+  }
+  const auto magic = Load<uint16_t>(bytes.data(), Endian::kLittle);
   if (magic != kMagic && magic != SwapBytes(kMagic)) {
     return Fail(ErrorCode::kCorrupt, fmt::format("BTF: offset 0x0: magic {:#06x}", magic));
   }
@@ -184,7 +197,7 @@ Result<std::unique_ptr<Btf>> Btf::Parse(std::vector<std::byte> bytes, int word_b
     return Fail(ErrorCode::kCorrupt, "BTF: offset 0x0: not the byte order of the base");
   }
 
-  ByteReader header(btf->bytes_, btf->endian_, "BTF header");
+  ByteReader header(bytes, btf->endian_, "BTF header");
   HMEM_TRY(header.Skip(sizeof(uint16_t)));
   HMEM_ASSIGN(uint8_t version, header.U8());
   if (version != kVersion) {
@@ -196,7 +209,7 @@ Result<std::unique_ptr<Btf>> Btf::Parse(std::vector<std::byte> bytes, int word_b
   HMEM_ASSIGN(uint64_t type_bytes, header.U32());
   HMEM_ASSIGN(uint64_t string_offset, header.U32());
   HMEM_ASSIGN(uint64_t string_bytes, header.U32());
-  const uint64_t total = btf->bytes_.size();
+  const uint64_t total = bytes.size();
   if (header_bytes < kMinHeaderBytes || header_bytes > total) {
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("BTF: offset 0x4: header of {} bytes", header_bytes));
@@ -218,7 +231,7 @@ Result<std::unique_ptr<Btf>> Btf::Parse(std::vector<std::byte> bytes, int word_b
   btf->strings_bytes_ = string_bytes;
   // A split BTF may have no strings of its own.
   if (string_bytes == 0 ? base == nullptr
-                        : btf->bytes_[btf->strings_start_ + string_bytes - 1] != std::byte{0}) {
+                        : bytes[btf->strings_start_ + string_bytes - 1] != std::byte{0}) {
     return Fail(ErrorCode::kCorrupt, fmt::format("BTF: offset {:#x}: strings do not end with NUL",
                                                  btf->strings_start_ + string_bytes));
   }
@@ -226,19 +239,23 @@ Result<std::unique_ptr<Btf>> Btf::Parse(std::vector<std::byte> bytes, int word_b
     btf->first_id_ = base->end_id();
     btf->first_string_ = base->first_string_ + static_cast<uint32_t>(base->strings_bytes_);
   }
-  btf->bytes_.shrink_to_fit();
+  bytes.shrink_to_fit();
   HMEM_TRY(btf->IndexTypes());
   return btf;
 }
 
 Status Btf::IndexTypes() {
-  const std::byte* start = bytes_.data() + types_start_;
+  const std::byte* start = read_.bytes.data() + types_start_;
   uint64_t at = 0;
   while (at < types_bytes_) {
     auto place = [&] {
       return fmt::format("BTF: offset {:#x}: type {}", types_start_ + at, end_id());
     };
     if (types_bytes_ - at < kTypeBytes) return Fail(ErrorCode::kCorrupt, place() + " is cut");
+    if (!read_.Covers(types_start_ + at, kTypeBytes)) {
+      cut_ = true;
+      return {};
+    }
     const auto name = Load<uint32_t>(start + at, endian_);
     const auto info = Load<uint32_t>(start + at + 4, endian_);
     const uint32_t kind = (info >> 24) & 0x1f;
@@ -248,6 +265,10 @@ Status Btf::IndexTypes() {
     }
     const uint64_t bytes = kTypeBytes + kTrailers[kind].fixed + kTrailers[kind].each * vlen;
     if (types_bytes_ - at < bytes) return Fail(ErrorCode::kCorrupt, place() + " is cut");
+    if (!read_.Covers(types_start_ + at, bytes)) {
+      cut_ = true;
+      return {};
+    }
     if (name >= first_string_ + strings_bytes_ && name != 0) {
       return Fail(ErrorCode::kCorrupt,
                   fmt::format("{}: name at {:#x}, outside the strings", place(), name));
@@ -255,7 +276,10 @@ Status Btf::IndexTypes() {
     if (first_id_ + offsets_.size() >= kMaxTypes) {
       return Fail(ErrorCode::kLimit, fmt::format("BTF: more than {} types", kMaxTypes));
     }
-    if (IsNamedType(kind) && name != 0) by_name_.emplace(Name(name), end_id());
+    if (IsNamedType(kind) && name != 0) {
+      const std::string_view text = Name(name);
+      if (!text.empty()) by_name_.emplace(text, end_id());
+    }
     if (kind == kBtfEnum || kind == kBtfEnum64) enums_.push_back(end_id());
     offsets_.push_back(static_cast<uint32_t>(at));
     at += bytes;
@@ -264,7 +288,8 @@ Status Btf::IndexTypes() {
 }
 
 Result<std::unique_ptr<Btf>> Btf::FromKernel(const VirtReader& memory,
-                                             const symbols::SymbolTable& symbols) {
+                                             const symbols::SymbolTable& symbols,
+                                             Findings& findings) {
   auto start = symbols.Find("__start_BTF", "");
   auto stop = symbols.Find("__stop_BTF", "");
   if (!start || !stop) {
@@ -275,14 +300,23 @@ Result<std::unique_ptr<Btf>> Btf::FromKernel(const VirtReader& memory,
     return Fail(ErrorCode::kCorrupt, fmt::format("BTF from virt {:#x} to {:#x}",
                                                  start->address.value, stop->address.value));
   }
-  std::vector<std::byte> bytes(stop->address - start->address);
-  HMEM_TRY(Within("BTF", memory.Read(start->address, bytes)));
-  return Parse(std::move(bytes), memory.word_bytes());
+  HMEM_ASSIGN(
+      std::unique_ptr<Btf> btf,
+      ParseRead(space::ReadWithHoles(memory, start->address, stop->address - start->address),
+                memory.word_bytes(), nullptr));
+  if (!btf->read_.holes.empty()) {
+    findings.Add(Severity::kLoss, "types.btf.holes",
+                 fmt::format("{} types{}: {}", btf->type_count(), btf->cut_ ? " before a hole" : "",
+                             btf->read_.error->ToString()),
+                 "parts of the kernel's BTF cannot be read; types in or behind them and names in "
+                 "them are unknown");
+  }
+  return btf;
 }
 
 Btf::Record Btf::Own(TypeId id) const {
   const uint64_t at = types_start_ + offsets_[id - first_id_];
-  const std::byte* p = bytes_.data() + at;
+  const std::byte* p = read_.bytes.data() + at;
   const auto info = Load<uint32_t>(p + 4, endian_);
   Record record{.owner = this,
                 .kind = (info >> 24) & 0x1f,
@@ -292,14 +326,18 @@ Btf::Record Btf::Own(TypeId id) const {
                 .size_or_type = Load<uint32_t>(p + 8, endian_),
                 .trailer = {}};
   const Trailer& trailer = kTrailers[record.kind];
-  record.trailer = std::span(bytes_).subspan(at + kTypeBytes,
-                                             trailer.fixed + size_t{trailer.each} * record.vlen);
+  record.trailer =
+      std::span(read_.bytes)
+          .subspan(at + kTypeBytes, trailer.fixed + size_t{trailer.each} * record.vlen);
   return record;
 }
 
 Result<Btf::Record> Btf::Any(TypeId id) const {
   const Btf* owner = this;
   while (owner != nullptr && id < owner->first_id_) owner = owner->base_;
+  if (owner != nullptr && owner->cut_ && id >= owner->end_id()) {
+    return std::unexpected(owner->read_.error->Within(fmt::format("BTF: type {}", id)));
+  }
   if (owner == nullptr || id == 0 || id >= owner->end_id()) {
     return Fail(ErrorCode::kCorrupt, fmt::format("BTF: no type {}", id));
   }
@@ -311,9 +349,12 @@ std::string_view Btf::Name(uint32_t string_offset) const {
   while (owner->base_ != nullptr && string_offset < owner->first_string_) owner = owner->base_;
   const uint64_t at = string_offset - owner->first_string_;
   if (at >= owner->strings_bytes_) return {};
-  const auto* text =
-      reinterpret_cast<const char*>(owner->bytes_.data() + owner->strings_start_ + at);
-  return {text, strnlen(text, std::min(kMaxNameBytes, owner->strings_bytes_ - at))};
+  const uint64_t start = owner->strings_start_ + at;
+  const auto* text = reinterpret_cast<const char*>(owner->read_.bytes.data() + start);
+  const size_t length = strnlen(text, std::min(kMaxNameBytes, owner->strings_bytes_ - at));
+  // A name that runs into a hole is none, rather than another's.
+  if (!owner->read_.holes.empty() && owner->read_.ReadableTo(start) <= start + length) return {};
+  return {text, length};
 }
 
 Result<TypeId> Btf::Find(std::string_view name) const {
@@ -337,7 +378,9 @@ Result<TypeId> Btf::Find(std::string_view name) const {
     }
     if (best != 0) return best;
   }
-  return Fail(ErrorCode::kMissingDebugInfo, fmt::format("BTF: no type \"{}\"", whole));
+  return Fail(ErrorCode::kMissingDebugInfo,
+              fmt::format("BTF: no type \"{}\"{}", whole,
+                          read_.holes.empty() ? "" : " in what can be read of it"));
 }
 
 Result<uint64_t> Btf::SizeOfId(TypeId id) const {
@@ -499,6 +542,14 @@ Result<TypeInfo> Btf::Describe(TypeId id) const {
 }
 
 Result<int64_t> Btf::Enumerator(std::string_view name) const {
+  auto it = enumerators_.find(name);
+  if (it == enumerators_.end()) {
+    it = enumerators_.emplace(std::string(name), FindEnumerator(name)).first;
+  }
+  return it->second;
+}
+
+Result<int64_t> Btf::FindEnumerator(std::string_view name) const {
   for (const Btf* btf = this; btf != nullptr; btf = btf->base_) {
     for (TypeId id : btf->enums_) {
       const Record record = btf->Own(id);

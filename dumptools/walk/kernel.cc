@@ -63,7 +63,7 @@ void Kernel::LoadSymbols() {
 }
 
 void Kernel::LoadTypes() {
-  Result<std::unique_ptr<types::Btf>> btf = types::Btf::FromKernel(*memory_, symbols_);
+  Result<std::unique_ptr<types::Btf>> btf = types::Btf::FromKernel(*memory_, symbols_, findings_);
   if (!btf) {
     types_error_ = std::move(btf).error();
     findings_.Add(

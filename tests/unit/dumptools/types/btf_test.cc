@@ -392,9 +392,18 @@ class FromKernel : public ::testing::Test {
     table.Add(0, "__start_BTF", kStart, 0, 'D');
     table.Add(0, "__stop_BTF", stop, 0, 'D');
     table.Seal();
-    return Btf::FromKernel(memory_, table);
+    return Btf::FromKernel(memory_, table, findings_);
+  }
+  // 1000 types of 16 bytes from 0x18 on, then their names.
+  VirtAddr PutMany() {
+    BtfMaker maker;
+    for (int i = 0; i < 1000; ++i) maker.Int("type" + std::to_string(i), 4);
+    auto bytes = maker.Make();
+    memory_.Write(kStart, bytes);
+    return kStart + bytes.size();
   }
   fakes::FakeVirtMemory memory_;
+  Findings findings_;
 };
 
 TEST_F(FromKernel, ReadsWhatTheSymbolsBound) {
@@ -408,7 +417,8 @@ TEST_F(FromKernel, ReadsWhatTheSymbolsBound) {
 TEST_F(FromKernel, MissesDebugInfoWithoutTheSymbols) {
   symbols::SymbolTable table;
   table.Seal();
-  EXPECT_EQ(Btf::FromKernel(memory_, table).error().code(), ErrorCode::kMissingDebugInfo);
+  EXPECT_EQ(Btf::FromKernel(memory_, table, findings_).error().code(),
+            ErrorCode::kMissingDebugInfo);
 }
 
 TEST_F(FromKernel, RefusesARangeThatEndsBeforeItStarts) {
@@ -417,6 +427,50 @@ TEST_F(FromKernel, RefusesARangeThatEndsBeforeItStarts) {
 
 TEST_F(FromKernel, RefusesARangeLargerThanAnyBtf) {
   EXPECT_EQ(Load(kStart + (uint64_t{1} << 40)).error().code(), ErrorCode::kCorrupt);
+}
+
+TEST_F(FromKernel, KnowsTheTypesBeforeAMissingPage) {
+  const VirtAddr stop = PutMany();
+  memory_.Fail({kStart + 0x2000, kStart + 0x3000}, ErrorCode::kExcluded);
+  auto btf = Load(stop);
+  ASSERT_TRUE(btf) << btf.error().ToString();
+  EXPECT_EQ((*btf)->type_count(), (0x2000u - 0x18) / 16);
+  EXPECT_EQ((*btf)->SizeOf("type100"), 4u);
+  EXPECT_EQ((*btf)->Find("type999").error().code(), ErrorCode::kMissingDebugInfo);
+  EXPECT_EQ((*btf)->Describe(900).error().code(), ErrorCode::kExcluded);
+  ASSERT_EQ(findings_.all().size(), 1u);
+  EXPECT_EQ(findings_.all()[0].id, "types.btf.holes");
+  EXPECT_TRUE(findings_.HasLosses());
+}
+
+TEST_F(FromKernel, AMissingPageOfNamesCostsTheseNamesAlone) {
+  const VirtAddr stop = PutMany();
+  memory_.Fail({kStart + 0x4000, kStart + 0x5000}, ErrorCode::kExcluded);
+  auto btf = Load(stop);
+  ASSERT_TRUE(btf) << btf.error().ToString();
+  EXPECT_EQ((*btf)->type_count(), 1000u);
+  EXPECT_TRUE((*btf)->Find("type0"));
+  EXPECT_TRUE((*btf)->Find("type999"));
+  EXPECT_FALSE((*btf)->Find("type300"));
+  EXPECT_EQ((*btf)->Describe(301)->name, "");
+  // The name that is cut by the hole must not turn into a shorter one.
+  for (TypeId id = 1; id <= 1000; ++id) {
+    const std::string name = (*btf)->Describe(id)->name;
+    EXPECT_TRUE(name.empty() || name == "type" + std::to_string(id - 1)) << name;
+  }
+  EXPECT_TRUE(findings_.HasLosses());
+}
+
+TEST_F(FromKernel, CutTypesAreNoBaseForAModule) {
+  const VirtAddr stop = PutMany();
+  memory_.Fail({kStart + 0x2000, kStart + 0x3000}, ErrorCode::kTruncated);
+  auto btf = Load(stop);
+  ASSERT_TRUE(btf);
+  BtfMaker base;
+  base.Int("int", 4);
+  BtfMaker split = BtfMaker::SplitFrom(base);
+  split.Int("own", 4);
+  EXPECT_EQ(Btf::Parse(split.Make(), 8, btf->get()).error().code(), ErrorCode::kTruncated);
 }
 
 TEST_F(FromKernel, KeepsTheCodeOfAMissingPage) {
