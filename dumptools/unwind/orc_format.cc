@@ -72,20 +72,22 @@ std::optional<OrcVersion> ProbeOrcVersion(std::span<const std::byte> entries, En
   if (count < kEnoughToProbe) return std::nullopt;
   constexpr uint32_t kSpUntil70 = 5, kSpFrom71 = 3;
   size_t calls_until_63 = 0, calls_64_to_70 = 0, calls_from_71 = 0;
-  bool end_at_bit_11 = false;
+  bool is_version_2 = false;
   for (size_t i = 0; i < count; ++i) {
     uint16_t flags = FlagsOf(entries.subspan(i * kOrcEntryBytes, kOrcEntryBytes), endian);
     uint32_t sp = flags & 15;
     if (sp == kSpUntil70 && (flags >> 8 & 3) == 0) ++calls_until_63;
     if (sp == kSpUntil70 && (flags >> 8 & 7) == 2) ++calls_64_to_70;
     if (sp == kSpFrom71 && (flags >> 8 & 7) == 2) ++calls_from_71;
-    if (sp == 0 && (flags >> 11 & 1) != 0) end_at_bit_11 = true;
+    // Bit 11 ends a stack there; bit 10, which does so in version 1, says that an address is exact.
+    if (sp == 0 && (flags >> 11 & 1) != 0) is_version_2 = true;
+    if (sp != 0 && (flags >> 10 & 1) != 0) is_version_2 = true;
   }
   size_t most = std::max({calls_until_63, calls_64_to_70, calls_from_71});
   if (most < count / 4) return std::nullopt;
   if (most == calls_from_71) return OrcVersion::k4;
   if (most == calls_64_to_70) return OrcVersion::k3;
-  return end_at_bit_11 ? OrcVersion::k2 : OrcVersion::k1;
+  return is_version_2 ? OrcVersion::k2 : OrcVersion::k1;
 }
 
 }  // namespace hmem::unwind

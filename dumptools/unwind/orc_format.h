@@ -60,9 +60,9 @@ OrcEntry DecodeOrcEntry(std::span<const std::byte, kOrcEntryBytes> bytes, OrcVer
 std::optional<OrcVersion> OrcVersionOfHeader(std::span<const std::byte, kOrcHeaderBytes> header);
 
 // By what most entries of any kernel are: calls whose stack pointer is computed from the stack
-// pointer. `entries` are as many whole entries as are at hand, from the start of the kernel's
-// table; 64 decide. Also settles 1 against 2, which differ in the bit that marks the end of the
-// stack. nullopt: no layout makes sense of them.
+// pointer. `entries` are as many whole entries as are at hand; 64 decide. Also settles 1 against 2,
+// which differ in the bits that mark the end of the stack and exact addresses: entries with the
+// first lie at the start of the kernel's table. nullopt: no layout makes sense of them.
 std::optional<OrcVersion> ProbeOrcVersion(std::span<const std::byte> entries, Endian endian);
 
 }  // namespace hmem::unwind

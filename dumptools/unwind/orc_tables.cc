@@ -12,7 +12,9 @@ namespace {
 
 constexpr uint64_t kMaxEntries = 16 << 20;
 constexpr uint64_t kBlockEntries = 256;  // read at once when the search has come this close
-constexpr uint64_t kProbeEntries = 4096;
+// The layout is decided by so many pieces of so many entries.
+constexpr uint64_t kPieces = 8;
+constexpr uint64_t kPieceEntries = 512;
 constexpr uint64_t kIpBytes = sizeof(int32_t);
 
 Result<VirtAddr> Need(const symbols::SymbolTable& symbols, std::string_view name) {
@@ -21,15 +23,39 @@ Result<VirtAddr> Need(const symbols::SymbolTable& symbols, std::string_view name
   return symbol->address;
 }
 
+struct Sample {
+  std::vector<std::byte> entries;
+  std::optional<Error> missing;  // why some are not among them
+};
+
+// The first entries of the table and, where some of these are not in the dump, others from all over
+// it.
+Sample ReadSample(const VirtReader& memory, VirtAddr entries, uint64_t count) {
+  Sample sample;
+  auto take = [&](uint64_t first) {
+    if (first >= count) return;
+    std::vector<std::byte> piece(std::min(kPieceEntries, count - first) * kOrcEntryBytes);
+    if (Status status = memory.Read(entries + first * kOrcEntryBytes, piece); status) {
+      sample.entries.insert(sample.entries.end(), piece.begin(), piece.end());
+    } else if (!sample.missing) {
+      sample.missing = std::move(status).error();
+    }
+  };
+  for (uint64_t i = 0; i < kPieces; ++i) take(i * kPieceEntries);
+  if (!sample.missing || count <= kPieces * kPieceEntries) return sample;
+  for (uint64_t i = 1; i <= kPieces; ++i) take(kPieces * kPieceEntries + count / (kPieces + 1) * i);
+  return sample;
+}
+
 Result<OrcVersion> DecideVersion(const VirtReader& memory, const symbols::SymbolTable& symbols,
                                  VirtAddr entries, uint64_t count, Findings& findings) {
-  std::optional<OrcVersion> by_header, by_entries;
+  std::optional<OrcVersion> by_header;
   if (std::optional<symbols::Symbol> header = symbols.Find("__start_orc_header", "")) {
     std::array<std::byte, kOrcHeaderBytes> bytes;
     if (memory.Read(header->address, bytes)) by_header = OrcVersionOfHeader(bytes);
   }
-  std::vector<std::byte> sample(std::min(count, kProbeEntries) * kOrcEntryBytes);
-  if (memory.Read(entries, sample)) by_entries = ProbeOrcVersion(sample, memory.endian());
+  const Sample sample = ReadSample(memory, entries, count);
+  const std::optional<OrcVersion> by_entries = ProbeOrcVersion(sample.entries, memory.endian());
   if (by_header && by_entries && *by_header != *by_entries) {
     findings.Add(Severity::kInfo, "unwind.orc.version",
                  fmt::format("header says {}, entries look like {}", static_cast<int>(*by_header),
@@ -38,6 +64,7 @@ Result<OrcVersion> DecideVersion(const VirtReader& memory, const symbols::Symbol
   }
   if (by_header) return *by_header;
   if (by_entries) return *by_entries;
+  if (sample.missing) return std::unexpected(sample.missing->Within("ORC: entries"));
   return Fail(ErrorCode::kUnsupported,
               fmt::format("ORC: virt {:#x}: a layout of entries that is not known", entries.value));
 }

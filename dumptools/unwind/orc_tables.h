@@ -34,7 +34,7 @@ class OrcTables {
  public:
   // The kernel's tables by their symbols. The layout is that of __start_orc_header where its hash
   // is known, else what the entries themselves say. kMissingDebugInfo: no ORC in this kernel.
-  // kUnsupported: no layout fits.
+  // kUnsupported: no layout fits. The code of a missing page where entries are too few to tell.
   static Result<OrcTables> Create(const VirtReader& memory, const symbols::SymbolTable& symbols,
                                   Findings& findings);
   // For tables found otherwise.

@@ -142,6 +142,40 @@ TEST_F(OrcTablesTest, CreateProbesWithoutHeader) {
   EXPECT_EQ(tables->version(), OrcVersion::k1);
 }
 
+// The first pages of the entries are not in the dump, and nothing but entries tells the layout.
+TEST_F(OrcTablesTest, CreateProbesWhereEntriesAreThere) {
+  for (OrcVersion version : {OrcVersion::k1, OrcVersion::k2, OrcVersion::k3, OrcVersion::k4}) {
+    fakes::FakeVirtMemory holed;
+    makers::OrcMaker orc(version);
+    for (uint64_t i = 0; i < 20000; ++i) {
+      if (i % 10 == 0) {
+        orc.Add(kText + i * 8, {.sp_base = OrcBase::kSp, .type = OrcType::kRegs, .signal = true});
+      } else {
+        orc.AddCall(kText + i * 8, 8);
+      }
+    }
+    orc.Put(holed, kIps, kEntries);
+    holed.Fail({kEntries, kEntries + 0x8000}, ErrorCode::kExcluded);
+    symbols::SymbolTable symbols;
+    AddSymbols(symbols, 20000);
+    symbols.Seal();
+    Result<OrcTables> tables = OrcTables::Create(holed, symbols, findings);
+    ASSERT_TRUE(tables) << tables.error().ToString();
+    EXPECT_EQ(tables->version(), version);
+  }
+}
+
+TEST_F(OrcTablesTest, CreateKeepsTheCodeOfMissingEntries) {
+  Make(5000);
+  memory.Fail({kEntries, kEntries + 5001 * 6}, ErrorCode::kExcluded);
+  symbols::SymbolTable symbols;
+  AddSymbols(symbols, 5001);
+  symbols.Seal();
+  Result<OrcTables> tables = OrcTables::Create(memory, symbols, findings);
+  ASSERT_FALSE(tables);
+  EXPECT_EQ(tables.error().code(), ErrorCode::kExcluded);
+}
+
 TEST_F(OrcTablesTest, CreateWithoutSymbolsNamesTheFirstMissing) {
   symbols::SymbolTable symbols;
   symbols.Seal();
