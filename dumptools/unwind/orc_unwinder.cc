@@ -56,13 +56,11 @@ class OrcUnwinder::Walk {
         stack_.end_reason = fmt::format("more than {} frames", limits.max_frames);
         break;
       }
-      stack_.frames.push_back({.pc = Ip(),
-                               .sp = Sp(),
-                               .exact = exact_,
-                               .interrupted = interrupted_,
-                               .reliable = reliable_});
+      AddFrame();
       more = Step();
     }
+    // What an exception interrupted is known, even where its stack leads nowhere.
+    if (interrupted_behind_ && stack_.frames.size() < limits.max_frames) AddFrame();
     return std::move(stack_);
   }
 
@@ -78,6 +76,14 @@ class OrcUnwinder::Walk {
 
   bool InUserMode() const { return Known(roles_.cs) && (Value(roles_.cs) & 3) != 0; }
 
+  void AddFrame() {
+    stack_.frames.push_back({.pc = Ip(),
+                             .sp = Sp(),
+                             .exact = exact_,
+                             .interrupted = interrupted_,
+                             .reliable = reliable_});
+  }
+
   bool Stop(std::string reason) {
     stack_.end_reason = std::move(reason);
     return false;
@@ -86,6 +92,12 @@ class OrcUnwinder::Walk {
     stack_.ends_in_user = true;
     stack_.user_registers = registers_;
     return false;
+  }
+
+  // Behind saved registers: they are a frame of their own, but the last.
+  bool StopAtCaller(std::string reason) {
+    interrupted_behind_ = interrupted_ && !InUserMode();
+    return Stop(std::move(reason));
   }
 
   // Moves on to the caller. False: this was the last frame.
@@ -164,11 +176,11 @@ class OrcUnwinder::Walk {
         bp_slot = old_bp + static_cast<uint64_t>(static_cast<int64_t>(entry.bp_offset));
         break;
       default:
-        return Stop(fmt::format("ORC entry has a frame pointer of unknown base at {:#x}",
-                                stack_.frames.back().pc.value));
+        return StopAtCaller(fmt::format("ORC entry has a frame pointer of unknown base at {:#x}",
+                                        stack_.frames.back().pc.value));
     }
     Result<uint64_t> bp = Word(VirtAddr(bp_slot));
-    if (!bp) return Stop(bp.error().Within("saved frame pointer").ToString());
+    if (!bp) return StopAtCaller(bp.error().Within("saved frame pointer").ToString());
     Set(roles_.bp, *bp);
     return Progress(old_sp);
   }
@@ -246,7 +258,7 @@ class OrcUnwinder::Walk {
     if (interrupted_ && InUserMode()) return EndInUser();
     VirtAddr sp = Sp();
     if (sp.value < kKernelHalf)
-      return Stop(fmt::format("stack pointer {:#x} is not in the kernel", sp.value));
+      return StopAtCaller(fmt::format("stack pointer {:#x} is not in the kernel", sp.value));
     const uint64_t stack_bytes = arch_.stack_rules->default_stack_bytes;
     if (sp > old_sp && sp - old_sp <= stack_bytes) {
       visited_.back().end = sp;
@@ -256,17 +268,17 @@ class OrcUnwinder::Walk {
     bool same_stack = sp.value / stack_bytes == old_sp.value / stack_bytes &&
                       !(kEntryStacks.contains(sp) && kEntryStacks.contains(old_sp));
     if (same_stack) {
-      return Stop(fmt::format("the stack goes in the wrong direction: from {:#x} to {:#x}",
-                              old_sp.value, sp.value));
+      return StopAtCaller(fmt::format("the stack goes in the wrong direction: from {:#x} to {:#x}",
+                                      old_sp.value, sp.value));
     }
     for (const VirtRange& seen : visited_) {
       if (sp >= seen.start && sp <= seen.end) {
-        return Stop(
+        return StopAtCaller(
             fmt::format("the stack loops: {:#x} leads back to {:#x}", old_sp.value, sp.value));
       }
     }
     if (visited_.size() > kMaxSwitches)
-      return Stop(fmt::format("more than {} stacks", kMaxSwitches));
+      return StopAtCaller(fmt::format("more than {} stacks", kMaxSwitches));
     visited_.push_back({sp, sp});
     return true;
   }
@@ -363,7 +375,8 @@ class OrcUnwinder::Walk {
   const Roles& roles_;
   space::RegisterSet registers_;
   bool exact_, interrupted_ = false, reliable_ = true;
-  std::vector<VirtRange> visited_;  // of each stack, the part that was walked; ends included
+  bool interrupted_behind_ = false;  // the walk ended behind saved registers
+  std::vector<VirtRange> visited_;   // of each stack, the part that was walked; ends included
   Stack stack_;
 };
 

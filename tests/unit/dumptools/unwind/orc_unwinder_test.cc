@@ -259,12 +259,33 @@ TEST_P(OrcUnwinderTest, ExceptionStacksMayLieBelowEachOther) {
   EXPECT_THAT(Unwind(At(Function(0), kNmiStack + 0x1800)).end_reason, IsEmpty());
 }
 
-TEST_P(OrcUnwinderTest, GoingDownOnOneStackIsRefused) {
+// What was interrupted is known; its stack leads nowhere.
+TEST_P(OrcUnwinderTest, GoingDownOnOneStackEndsAtTheInterruptedFrame) {
   orc.Add(Function(0), Regs()).AddEnd(Function(1));
   PutRegisters(
       kTaskStack + 0x800,
       {{"rip", Function(1).value}, {"cs", kKernelCs}, {"rsp", (kTaskStack + 0x100).value}});
   Stack stack = Unwind(At(Function(0), kTaskStack + 0x800));
+  EXPECT_THAT(Pcs(stack), ElementsAre(Function(0).value, Function(1).value));
+  EXPECT_TRUE(stack.frames[1].interrupted);
+  EXPECT_TRUE(stack.frames[1].exact);
+  EXPECT_THAT(stack.end_reason, HasSubstr("wrong direction"));
+}
+
+TEST_P(OrcUnwinderTest, StackPointerOutsideTheKernelEndsAtTheInterruptedFrame) {
+  orc.Add(Function(0), Regs()).AddEnd(Function(1));
+  PutRegisters(kTaskStack + 0x800,
+               {{"rip", Function(1).value}, {"cs", kKernelCs}, {"rsp", 0x7ffc00001000}});
+  Stack stack = Unwind(At(Function(0), kTaskStack + 0x800));
+  EXPECT_THAT(Pcs(stack), ElementsAre(Function(0).value, Function(1).value));
+  EXPECT_TRUE(stack.frames[1].interrupted);
+  EXPECT_THAT(stack.end_reason, HasSubstr("not in the kernel"));
+}
+
+TEST_P(OrcUnwinderTest, ReturnThatGoesDownIsRefused) {
+  orc.Add(Function(0), {.sp_base = OrcBase::kBp, .type = OrcType::kCall});
+  memory.PutU64(kTaskStack + 0xf8, Return(1).value);
+  Stack stack = Unwind(At(Function(0), kTaskStack + 0x800, true, (kTaskStack + 0x100).value));
   EXPECT_EQ(stack.frames.size(), 1u);
   EXPECT_THAT(stack.end_reason, HasSubstr("wrong direction"));
 }
@@ -277,8 +298,10 @@ TEST_P(OrcUnwinderTest, TwoStacksThatLeadToEachOtherAreALoop) {
       kIrqStack + 0x800,
       {{"rip", Function(0).value}, {"cs", kKernelCs}, {"rsp", (kTaskStack + 0x800).value}});
   Stack stack = Unwind(At(Function(0), kTaskStack + 0x800));
-  EXPECT_EQ(stack.frames.size(), 2u);
+  EXPECT_EQ(stack.frames.size(), 3u);
   EXPECT_THAT(stack.end_reason, HasSubstr("loops"));
+  // The limit holds for the last frame too.
+  EXPECT_EQ(Unwind(At(Function(0), kTaskStack + 0x800), {.max_frames = 2}).frames.size(), 2u);
 }
 
 TEST_P(OrcUnwinderTest, FramesAreLimited) {
