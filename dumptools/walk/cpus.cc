@@ -65,9 +65,10 @@ void ReadRegisters(const Kernel& kernel, const Result<VirtAddr>& notes, Cpu& cpu
   }
   if (cpu.registers) {
     cpu.registers_origin = RegistersOrigin::kCrashNotes;
-  } else if ((cpu.registers = SnapshotNote(kernel, cpu.number))) {
-    cpu.registers_origin = RegistersOrigin::kSnapshot;
+    return;
   }
+  cpu.registers = SnapshotNote(kernel, cpu.number);
+  if (cpu.registers) cpu.registers_origin = RegistersOrigin::kSnapshot;
 }
 
 void ReadCurrent(const Kernel& kernel, Cpu& cpu, Findings& findings) {
@@ -217,12 +218,14 @@ Result<uint32_t> CrashedCpu(const Kernel& kernel) {
     }
     Result<uint32_t> cpu = Within(symbol, kernel.memory().U32(*address));
     if (cpu && *cpu < kMaxCpus) return *cpu;
-    nobody = nobody || (cpu && *cpu == kNoCpu);
-    if (!cpu && !unreadable) unreadable = std::move(cpu).error();
-    if (cpu && *cpu != kNoCpu && !unreadable) {
-      unreadable =
-          Error(ErrorCode::kCorrupt, fmt::format("{:#x} is no CPU number", *cpu)).Within(symbol);
+    if (cpu && *cpu == kNoCpu) {
+      nobody = true;
+      continue;
     }
+    if (unreadable) continue;
+    unreadable =
+        cpu ? Error(ErrorCode::kCorrupt, fmt::format("{:#x} is no CPU number", *cpu)).Within(symbol)
+            : std::move(cpu).error();
   }
   if (unreadable) return std::unexpected<Error>(*std::move(unreadable));
   if (!nobody && missing) return std::unexpected<Error>(*std::move(missing));

@@ -18,7 +18,7 @@ inline bool IsLoss(const v1::Finding& finding) {
 
 // `text` is Text(report); `findings` are the report's own; kText: the text shows them.
 template <typename Report, typename FindingList>
-Answer MakeAnswer(const Report& report, std::string text, const FindingList& findings,
+Answer MakeAnswer(const Report& report, std::string&& text, const FindingList& findings,
                   FindingsIn where) {
   Answer answer{.type = report.GetTypeName(),
                 .serialized = report.SerializeAsString(),
