@@ -39,14 +39,8 @@ std::string DirectoryOf(const std::string& path) {
 }  // namespace
 
 Status FileTarget::MayCreate(const std::string& path) {
-  struct stat st;
-  for (const std::string& name : {path, path + std::string(kSuffix)}) {
-    if (::lstat(name.c_str(), &st) == 0)
-      return FailErrno(fmt::format("{}: not overwritten", name), EEXIST);
-  }
-  std::string directory = DirectoryOf(path);
-  if (::access(directory.c_str(), W_OK | X_OK) != 0) return FailErrno(directory, errno);
-  return {};
+  HMEM_TRY(MayMakeFile(path));
+  return MayMakeFile(path + std::string(kSuffix));
 }
 
 Result<FileTarget> FileTarget::Create(const std::string& path) {
@@ -77,6 +71,15 @@ Status FileTarget::Leave() { return sink_->Close(); }
 void FileTarget::Discard() {
   ::unlink(incomplete_path().c_str());
   sink_.reset();
+}
+
+Status MayMakeFile(const std::string& path) {
+  struct stat st;
+  if (::lstat(path.c_str(), &st) == 0)
+    return FailErrno(fmt::format("{}: not overwritten", path), EEXIST);
+  std::string directory = DirectoryOf(path);
+  if (::access(directory.c_str(), W_OK | X_OK) != 0) return FailErrno(directory, errno);
+  return {};
 }
 
 Result<uint64_t> FreeBytes(const std::string& path) {

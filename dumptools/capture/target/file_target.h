@@ -17,7 +17,7 @@ class FileTarget {
   // kIo with EEXIST: `path` or what an earlier attempt left (`path`.incomplete) is there.
   static Result<FileTarget> Create(const std::string& path);
 
-  // Whether Create() would refuse, as far as that can be told without making a file.
+  // What Create() would refuse, as far as that can be told without making a file.
   static Status MayCreate(const std::string& path);
 
   FdSink& sink() { return *sink_; }
@@ -40,6 +40,10 @@ class FileTarget {
   bool renamed_ = false;
   std::unique_ptr<FdSink> sink_;
 };
+
+// A new file of this name can be made, as far as that can be told without making it. kIo with
+// EEXIST when it is there.
+Status MayMakeFile(const std::string& path);
 
 // What the file system that will hold `path` has left, for us.
 Result<uint64_t> FreeBytes(const std::string& path);

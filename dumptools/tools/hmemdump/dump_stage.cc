@@ -165,7 +165,7 @@ Status MayStoreRecord(const Target& target, const Options& options) {
   switch (target.kind) {
     case TargetKind::kDirectory:
     case TargetKind::kFile:
-      return capture::FileTarget::MayCreate(target.record_path);
+      return capture::MayMakeFile(target.record_path);
     case TargetKind::kDevice: {
       HMEM_ASSIGN(auto sink, capture::OpenDevice(target.path, AllowedBy(options), 0));
       return sink->Close();

@@ -179,6 +179,8 @@ class Hmemdump(unittest.TestCase):
         self.assertIn(f"a record in {self.out}/first-failure.pb", full[0])
         self.assertIn("dump.hmem.incomplete: No space left on device", full[0])
         self.assertEqual(read_only, f"hmemdump: {self.out}/dump.hmem.incomplete: Read-only file system")
+        _, _, _, read_only = on_tmpfs("4k", "--dry-run", "--record", self.core, self.core, self.out)
+        self.assertEqual(read_only, f"hmemdump: {self.out}: Read-only file system")
         code, left, full, _ = on_tmpfs("1m", "-c", "none", self.core, self.out)
         self.assertEqual((code, left), (3, ["dump.hmem", "first-failure.pb"]))
         self.assertIn("target full", full[-1])
@@ -278,6 +280,11 @@ class Hmemdump(unittest.TestCase):
             (self.out / name).write_bytes(b"mine")
             self.refused("--dry-run", self.core, self.out, code=1, saying=f"{name}: not overwritten")
             (self.out / name).unlink()
+        (self.out / "first-failure.pb").write_bytes(b"mine")
+        record = ("--dry-run", "--first-failure-only", self.core, self.out)
+        self.refused(*record, code=1, saying="first-failure.pb: not overwritten")
+        (self.out / "first-failure.pb").rename(self.out / "first-failure.pb.incomplete")
+        self.run_it(*record, code=3)
 
     def test_full_device_is_an_error_in_one_place(self):
         if os.path.exists("/dev/full"):

@@ -93,7 +93,7 @@ TEST_F(FileTargetTest, SaysUnderWhichNameItIs) {
   auto target = FileTarget::Create(path_);
   ASSERT_TRUE(target);
   EXPECT_EQ(target->present_path(), incomplete_);
-  std::string there = dir_.WriteText("dump.hmem", "mine");
+  dir_.WriteText("dump.hmem", "mine");
   EXPECT_FALSE(target->Commit());
   EXPECT_EQ(target->present_path(), incomplete_);
   auto other = FileTarget::Create(dir_.File("other.hmem"));
