@@ -24,6 +24,11 @@ constexpr uint64_t kCallBytes = 5;  // e8 rel32
 constexpr size_t kMaxSwitches = 16;
 constexpr uint64_t kMaxScanWords = 512;
 
+// What takes the place of return addresses while a return probe or the function graph tracer waits
+// for the return. The kernel keeps the real ones elsewhere.
+constexpr std::array<std::string_view, 3> kReturnTrampolines = {
+    "arch_rethook_trampoline", "__kretprobe_trampoline", "return_to_handler"};
+
 }  // namespace
 
 // One unwinding: the registers of the frame it stands in, and where it has been.
@@ -103,6 +108,7 @@ class OrcUnwinder::Walk {
   // Moves on to the caller. False: this was the last frame.
   bool Step() {
     VirtAddr pc = Ip();
+    if (!exact_ && StandsAtReturnTrampoline()) return false;
     Result<OrcEntry> entry =
         Fail(ErrorCode::kNotFound, fmt::format("{:#x} is not in the kernel", pc.value));
     if (pc.value >= kKernelHalf) entry = tables_.Find(exact_ ? pc : pc - 1);
@@ -232,6 +238,19 @@ class OrcUnwinder::Walk {
                   fmt::format("{:#x} is no address on a kernel stack", addr.value));
     }
     return memory_.U64(addr);
+  }
+
+  // Nobody called from there: one byte before is another function, whose entry would lead astray.
+  bool StandsAtReturnTrampoline() {
+    std::optional<symbols::Located> here = symbols_.Locate(Ip());
+    if (!here || here->offset != 0 ||
+        std::ranges::find(kReturnTrampolines, here->symbol.name) == kReturnTrampolines.end()) {
+      return false;
+    }
+    stack_.frames.back().exact = true;
+    Stop(fmt::format("{} took the place of the return address: the callers are not known",
+                     here->symbol.name));
+    return true;
   }
 
   // The words of struct pt_regs from `first_byte` on, which lie at `at`.

@@ -12,6 +12,8 @@
 // __crash_kexec, where the stack of every panic begins: the stack is searched for the return
 // address behind a call to that very function, which is proof. Generated code (BPF, trampolines):
 // its frame pointer, else the next address behind any call; such frames are not `reliable`.
+//
+// A return address that a return probe or the function graph tracer replaced ends the stack.
 #pragma once
 
 #include <memory>

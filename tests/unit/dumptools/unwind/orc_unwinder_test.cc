@@ -127,6 +127,32 @@ TEST_P(OrcUnwinderTest, ReturnAddressIsLookedUpOneByteBefore) {
   EXPECT_THAT(stack.end_reason, IsEmpty());
 }
 
+// The entry one byte before the trampoline is another function's.
+TEST_P(OrcUnwinderTest, ReplacedReturnAddressEndsWithItsName) {
+  orc.AddCall(Function(0), 8).AddCall(Function(1), 8).AddCall(Function(2), 8).AddEnd(Function(3));
+  symbols.Add(0, "before", Function(1), 0, 't');
+  symbols.Add(0, "arch_rethook_trampoline", Function(2), 0, 'T');
+  symbols.Add(0, "behind", Function(3), 0, 't');
+  memory.PutU64(kTaskStack + 0x100, Function(2).value);
+  memory.PutU64(kTaskStack + 0x108, Return(3).value);
+  Stack stack = Unwind(At(Function(0), kTaskStack + 0x100));
+  EXPECT_THAT(Pcs(stack), ElementsAre(Function(0).value, Function(2).value));
+  EXPECT_TRUE(stack.frames[1].exact);
+  EXPECT_THAT(stack.end_reason, HasSubstr("arch_rethook_trampoline"));
+}
+
+// A probe's handler runs in the trampoline, whose own frames are like any other.
+TEST_P(OrcUnwinderTest, TrampolineThatIsRunningIsLeftAsUsual) {
+  orc.AddCall(Function(0), 8).AddCall(Function(2), 8).AddEnd(Function(3));
+  symbols.Add(0, "arch_rethook_trampoline", Function(2), 0, 'T');
+  symbols.Add(0, "behind", Function(3), 0, 't');
+  memory.PutU64(kTaskStack + 0x100, Return(2).value);
+  memory.PutU64(kTaskStack + 0x108, Return(3).value);
+  Stack stack = Unwind(At(Function(0), kTaskStack + 0x100));
+  EXPECT_THAT(Pcs(stack), ElementsAre(Function(0).value, Return(2).value, Return(3).value));
+  EXPECT_THAT(stack.end_reason, IsEmpty());
+}
+
 TEST_P(OrcUnwinderTest, StartAtAReturnAddress) {
   orc.AddCall(Function(0), 8).AddEnd(Function(1));
   memory.PutU64(kTaskStack + 0x100, Return(1).value);
