@@ -61,7 +61,9 @@ int Arm(const loader::Host& host, const Options& options) {
                      item.advice));
   }
   if (!preparation.Ready()) {
-    Talk(WhatIsLoaded(host));
+    // A refusal says already that nothing will be saved; that an older image still would be is
+    // news.
+    if (loader::CrashKernelLoaded(host).value_or(false)) Talk(WhatIsLoaded(host));
     return kExitFailed;
   }
   loader::SystemKexec kexec;
