@@ -6,35 +6,13 @@
 #include <vector>
 
 #include "dumptools/capture/pipeline/pack_pool.h"
+#include "dumptools/firstfailure/encode.h"
 #include "hmem/format/elf_note.h"
 
 namespace hmem::capture {
 namespace {
 
 using std::chrono::steady_clock;
-
-v1::Finding::Severity ToProto(Severity severity) {
-  switch (severity) {
-    case Severity::kInfo:
-      return v1::Finding::SEVERITY_INFO;
-    case Severity::kLoss:
-      return v1::Finding::SEVERITY_LOSS;
-    case Severity::kError:
-      return v1::Finding::SEVERITY_ERROR;
-  }
-  return v1::Finding::SEVERITY_UNSPECIFIED;
-}
-
-void AddFindings(const Findings& findings, v1::DumpEnd& end) {
-  for (const Finding& finding : findings.all()) {
-    v1::Finding& out = *end.add_findings();
-    out.set_id(finding.id);
-    out.set_severity(ToProto(finding.severity));
-    out.set_count(finding.count);
-    for (const std::string& place : finding.places) out.add_places(place);
-    out.set_text(finding.text);
-  }
-}
 
 Status WriteFates(const PageBatch& batch, HmemWriter& writer) {
   if (batch.fates().empty()) return {};
@@ -235,7 +213,7 @@ Result<CaptureOutcome> CapturePages(const source::MemorySource& source, HmemWrit
   end.set_pages_not_reached(outcome.counts.missing);
   Findings told = source.findings();
   told.Merge(findings);
-  AddFindings(told, end);
+  firstfailure::EncodeFindings(told, end.mutable_findings());
   if (Status status = writer.Finish(std::move(end)); !status) {
     outcome.reason = v1::DumpEnd::REASON_WRITE_ERROR;
     outcome.write_error = status.error();

@@ -268,5 +268,17 @@ TEST(Capture, StepsOverAHugeStretchThatASourceDoesNotReach) {
   EXPECT_EQ(outcome->counts.missing, outcome->ram_pages);
 }
 
+TEST(Capture, AFindingThatIsNoTextLeavesTheEndReadable) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  machine.finding_list.Add(Severity::kInfo, "a.b", "va\xff", "text \xff");
+  makers::TempFile file{std::span<const std::byte>(makers::HmemBytes(machine))};
+  auto dump = source::Open(file.path());
+  ASSERT_TRUE(dump) << dump.error().ToString();
+  EXPECT_TRUE((*dump)->complete());
+  ASSERT_EQ((*dump)->findings().all().size(), 1u);
+  EXPECT_EQ((*dump)->findings().all()[0].text, "text \\xff");
+}
+
 }  // namespace
 }  // namespace hmem::capture
