@@ -12,8 +12,8 @@
 
 namespace hmem {
 
-// Move-only; unmapped when it goes. Only for files that cannot shrink under us (/proc/vmcore,
-// /dev/hmem): touching a page of a regular file behind its end is SIGBUS.
+// Move-only; unmapped when it goes. Touching a page with a memory error, or one behind the end of a
+// file that was cut, is SIGBUS: copy out of it with GuardedCopy (hmem/base/guarded_copy.h).
 class FileMapping {
  public:
   FileMapping() = default;

@@ -11,14 +11,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <limits>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "hmem/base/address.h"
 #include "hmem/base/fd.h"
 #include "hmem/base/file_mapping.h"
+#include "hmem/base/guarded_copy.h"
 
 namespace hmem::source {
 namespace {
@@ -75,22 +76,29 @@ class BlockCache {
 class WindowCache {
  public:
   WindowCache(uint64_t window_bytes, uint64_t file_bytes) : file_bytes_(file_bytes) {
-    uint64_t page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-    window_bytes_ = std::max(window_bytes / page * page, page);
+    page_bytes_ = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+    window_bytes_ = std::max(window_bytes / page_bytes_ * page_bytes_, page_bytes_);
   }
 
   // Copies what one window holds of [offset, offset + out.size()); 0: not mapped, read it
-  // otherwise.
-  size_t Copy(int fd, uint64_t offset, std::span<std::byte> out, std::string_view path) {
-    if (offset >= file_bytes_) return 0;
+  // otherwise. kIo, EIO: a page of it cannot be read. That is for good: such a page is not touched
+  // again, least of all by the kernel, which a memory error in pread(2) would take down.
+  Result<size_t> Copy(int fd, uint64_t offset, std::span<std::byte> out, std::string_view path) {
+    if (offset >= file_bytes_) return size_t{0};
+    auto bad = bad_pages_.lower_bound(offset / page_bytes_ * page_bytes_);
+    if (bad != bad_pages_.end() && *bad < offset + out.size()) return Unreadable(*bad, path);
     uint64_t start = offset / window_bytes_ * window_bytes_;
     Window* window = Find(start);
     if (window == nullptr && Wanted(start, out.size())) window = Map(fd, start, path);
-    if (window == nullptr) return 0;
+    if (window == nullptr) return size_t{0};
     window->used = ++clock_;
     std::span<const std::byte> bytes = window->mapping.bytes().subspan(offset - start);
     size_t n = std::min(bytes.size(), out.size());
-    std::memcpy(out.data(), bytes.data(), n);
+    if (auto fault = GuardedCopy(out, bytes.first(n))) {
+      uint64_t page = (offset + *fault) / page_bytes_ * page_bytes_;
+      if (bad_pages_.size() < kMaxBadPages) bad_pages_.insert(page);
+      return Unreadable(page, path);
+    }
     return n;
   }
 
@@ -102,12 +110,17 @@ class WindowCache {
   static constexpr size_t kLargeRead = 64 * 1024;
   static constexpr int kMissesBeforeMapping = 4;
   static constexpr int kFailuresBeforeGivingUp = 4;
+  static constexpr size_t kMaxBadPages = 1024;
 
   struct Window {
     uint64_t start = kNone;
     uint64_t used = 0;
     FileMapping mapping;
   };
+
+  static std::unexpected<Error> Unreadable(uint64_t page, std::string_view path) {
+    return FailErrno(fmt::format("{}: offset {:#x}: memory error", path, page), EIO);
+  }
 
   Window* Find(uint64_t start) {
     auto it = std::find_if(windows_.begin(), windows_.end(),
@@ -139,8 +152,10 @@ class WindowCache {
     return &window;
   }
 
+  uint64_t page_bytes_;
   uint64_t window_bytes_;
   uint64_t file_bytes_;
+  std::set<uint64_t> bad_pages_;  // by file offset
   std::array<Window, kWindows> windows_;
   uint64_t clock_ = 0;
   uint64_t missed_ = kNone;
@@ -166,7 +181,7 @@ struct DumpFile::State {
       uint64_t at = offset + done;
       size_t want =
           static_cast<size_t>(std::min<uint64_t>(out.size() - done, windows.BytesLeft(at)));
-      size_t n = windows.Copy(fd.get(), at, out.subspan(done, want), path);
+      HMEM_ASSIGN(size_t n, windows.Copy(fd.get(), at, out.subspan(done, want), path));
       if (n == 0) {
         HMEM_ASSIGN(n, PreadSome(fd.get(), out.subspan(done, want), at, path));
         if (n == 0) break;

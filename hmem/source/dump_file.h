@@ -18,7 +18,7 @@ class DumpFile {
  public:
   enum class Access {
     kPread,       // a file that shrinks while it is read is an error, not SIGBUS
-    kMapWindows,  // where mmap fails, pread
+    kMapWindows,  // where mmap fails, pread; a page with a memory error is kIo, EIO
   };
 
   // kUnsupported: not a regular file or block device. kIo. Files of procfs are mapped, all else is

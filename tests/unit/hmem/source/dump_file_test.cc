@@ -105,6 +105,29 @@ TEST(DumpFile, AFileCutWhileItIsReadIsAnError) {
   EXPECT_EQ(status.error().code(), ErrorCode::kTruncated);
 }
 
+TEST(DumpFile, AMappedPageThatCannotBeReadIsAnErrorForGood) {
+  std::vector<std::byte> bytes = Pattern(1, kWindow);
+  TempFile temp(bytes);
+  auto file = DumpFile::OpenAs(temp.path(), DumpFile::Access::kMapWindows, kWindow);
+  ASSERT_TRUE(file);
+  std::vector<std::byte> all(bytes.size());
+  ASSERT_TRUE(file->Read(0, all));  // mapped from here on
+  temp.Resize(2 * 4096);
+  Status status = file->Read(0, all);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code(), ErrorCode::kIo);
+  EXPECT_EQ(status.error().errno_value(), EIO);
+  std::vector<std::byte> page(4096);
+  for (size_t i = 0; i < 2; ++i) {
+    ASSERT_TRUE(file->Read(i * 4096, page)) << i;
+    EXPECT_TRUE(
+        std::equal(page.begin(), page.end(), bytes.begin() + static_cast<ptrdiff_t>(i * 4096)));
+  }
+  EXPECT_EQ(file->Read(2 * 4096 + 8, std::span(page).first(8)).error().code(), ErrorCode::kIo);
+  temp.Resize(kWindow);  // readable again, and not asked again
+  EXPECT_EQ(file->Read(2 * 4096, page).error().code(), ErrorCode::kIo);
+}
+
 TEST(DumpFile, KnowsProcfs) {
   auto file = DumpFile::Open("/proc/self/maps", kWindow);
   ASSERT_TRUE(file);
