@@ -173,14 +173,15 @@ void ElfSource::ReadNotes(std::span<const ElfSegment> segments) {
     }
     bytes.resize(*n);
     Status parsed = format::AppendNotes(bytes, header_.endian, segment.offset, notes_);
-    if (!parsed) {
-      complete_ = false;
-      findings_.Add(Severity::kLoss, "source.elf.notes-damaged", place, parsed.error().ToString());
-    } else if (bytes.size() < segment.file_bytes) {
+    // Notes of a file that is cut end anywhere; that is no damage.
+    if (bytes.size() < segment.file_bytes) {
       complete_ = false;
       findings_.Add(Severity::kLoss, "source.elf.notes-truncated", place,
                     fmt::format("the file ends after {} of {} bytes of notes", bytes.size(),
                                 segment.file_bytes));
+    } else if (!parsed) {
+      complete_ = false;
+      findings_.Add(Severity::kLoss, "source.elf.notes-damaged", place, parsed.error().ToString());
     }
   }
 }

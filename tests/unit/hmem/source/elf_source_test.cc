@@ -396,5 +396,22 @@ TEST_F(ElfSource, FatesComeInRunsHoweverLong) {
   EXPECT_EQ(source.FateFrom(Pfn(1), 1).pages, 1u);
 }
 
+TEST_F(ElfSource, AFileCutInsideItsNotesIsCutAndNotDamaged) {
+  std::vector<std::byte> whole = ElfMaker()
+                                     .AddNote("CORE", NT_PRSTATUS, Pattern(9, 64))
+                                     .Vmcoreinfo("PAGESIZE=4096\n")
+                                     .Load(PhysAddr(0x1000), Pattern(1))
+                                     .Make();
+  auto header = format::ParseElfHeader(whole);
+  ASSERT_TRUE(header);
+  auto segments =
+      format::ParseElfSegments(std::span(whole).subspan(header->program_offset), *header);
+  ASSERT_TRUE(segments);
+  whole.resize((*segments)[0].offset + 40);
+  const MemorySource& source = Open(whole);
+  EXPECT_NE(Find(source.findings(), "source.elf.notes-truncated"), nullptr);
+  EXPECT_EQ(Find(source.findings(), "source.elf.notes-damaged"), nullptr);
+}
+
 }  // namespace
 }  // namespace hmem::source
