@@ -30,9 +30,11 @@ using format::KdumpSubHeader;
 constexpr size_t kMaxRamRanges = 64 * 1024;
 constexpr uint64_t kMaxSubHeaderBytes = 64 << 20;
 constexpr uint64_t kWindowDescriptors = 4096;
-// Windows looked at from the end of the file for a page with bytes of its own; 1 Mi descriptors, 24
-// MiB.
-constexpr uint64_t kMaxTailWindows = 256;
+// Windows looked at one by one from the end for a page with bytes of its own: 16 Mi descriptors,
+// 384 MiB. Farther away they are looked at in steps that double.
+constexpr uint64_t kMaxTailWindows = 4096;
+// The same inside a search by halves.
+constexpr uint64_t kMaxHalvingWindows = 256;
 constexpr size_t kCachedPages = 32;
 constexpr uint64_t kNone = std::numeric_limits<uint64_t>::max();
 
@@ -316,7 +318,7 @@ Result<uint64_t> KdumpSource::FirstMissing(uint64_t high) const {
         high = at;
         break;
       }
-      if (!SaysNothing(window) || at == low || ++steps > kMaxTailWindows) {
+      if (!SaysNothing(window) || at == low || ++steps > kMaxHalvingWindows) {
         low = middle + 1;
         break;
       }
@@ -340,7 +342,8 @@ Status KdumpSource::CheckEnd() {
   }
   if (dumped_bits_.count() == 0) return {};
   uint64_t window_number = (dumped_bits_.count() - 1) / kWindowDescriptors;
-  for (uint64_t looked = 0; looked < kMaxTailWindows; ++looked) {
+  uint64_t step = 1;
+  for (uint64_t looked = 1;; ++looked) {
     HMEM_ASSIGN(DescriptorWindow window, ReadWindow(window_number * kWindowDescriptors));
     auto in_file = [&](const KdumpDescriptor& d) { return InFile(d); };
     if (!std::all_of(window.begin(), window.end(), in_file)) {
@@ -352,8 +355,15 @@ Status KdumpSource::CheckEnd() {
                AddressOf(bit).value, dumped_bits_.count() - number, dumped_bits_.count()));
       return {};
     }
-    if (window_number == 0 || !SaysNothing(window)) return {};
-    --window_number;
+    if (window_number == 0 || !SaysNothing(window)) break;
+    if (looked >= kMaxTailWindows) step *= 2;
+    window_number -= std::min(step, window_number);
+  }
+  if (step > 1) {
+    Lose("source.kdump.end-not-checked", end,
+         fmt::format("all-zero pages fill the last {} descriptors; whether the file was cut among "
+                     "them was not checked",
+                     kMaxTailWindows * kWindowDescriptors));
   }
   return {};
 }

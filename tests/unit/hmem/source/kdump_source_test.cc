@@ -457,5 +457,18 @@ TEST_F(KdumpSource, FatesComeInRunsThatAgreeWithEachPage) {
   EXPECT_EQ(runs, expected);
 }
 
+TEST_F(KdumpSource, AFileCutInFrontOfManyZeroPagesIsCut) {
+  KdumpMaker maker;
+  maker.ZeroPage(Pfn(0)).Page(Pfn(1), Pattern(1)).Page(Pfn(2), Pattern(2));
+  constexpr uint64_t kZeroPages = 257 * 4096;
+  for (uint64_t pfn = 0; pfn < kZeroPages; ++pfn) maker.ZeroPage(Pfn(10 + pfn));
+  std::vector<std::byte> bytes = maker.Make();
+  EXPECT_TRUE(Open(bytes).complete());
+  bytes.resize(bytes.size() - 100);
+  const MemorySource& cut = Open(bytes);
+  EXPECT_FALSE(cut.complete());
+  EXPECT_NE(Find(cut.findings(), "source.kdump.truncated"), nullptr);
+}
+
 }  // namespace
 }  // namespace hmem::source
