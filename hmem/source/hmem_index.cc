@@ -63,16 +63,19 @@ class Builder {
 
   // By END and the chain of chunks. False: no END where a finished file has it, or the chain does
   // not hold.
-  Result<bool> FromEnd();
-  Status ByFollowing();
+  bool FromEnd();
+  void ByFollowing();
   void Finish();
 
  private:
-  Result<std::optional<FrameAt>> FindEnd() const;
-  bool TakeChunk(const FrameAt& at, const format::Chunk& chunk);
-  bool Take(const FrameAt& frame);
-  void LoadPayloads();
-  void TakeEnd(const FrameAt& frame);
+  std::optional<FrameAt> FindEnd();
+  bool TakeChunk(const FrameAt& at, const format::Chunk& chunk, Findings& findings);
+  // False: no room for more frames.
+  bool Take(const FrameAt& frame, Findings& findings);
+  Result<std::vector<std::byte>> Load(uint64_t offset) const;
+  void LoadNotes();
+  void LoadRecord();
+  void TakeEnd(const FrameAt& frame, Findings& findings);
 
   const HmemFile& file_;
   HmemIndex& index_;
@@ -80,47 +83,55 @@ class Builder {
   std::vector<uint64_t> notes_, records_;
 };
 
-Result<std::optional<FrameAt>> Builder::FindEnd() const {
+std::optional<FrameAt> Builder::FindEnd() {
   if (file_.is_device()) return std::nullopt;  // its size says nothing about where the dump ends
   uint64_t tail = std::min(file_.bytes(), kTailBytes) / format::kFrameAlign * format::kFrameAlign;
   uint64_t start = file_.bytes() / format::kFrameAlign * format::kFrameAlign - tail;
   std::vector<std::byte> bytes(tail);
-  HMEM_TRY(file_.ReadExactly(start, bytes));
+  Findings unreadable;
+  tail = file_.ReadAround(start, bytes, unreadable) / format::kFrameAlign * format::kFrameAlign;
+  if (unreadable.HasLosses()) {
+    index_.damaged = true;
+    findings_.Merge(unreadable);
+  }
   for (uint64_t at = tail; at >= format::kFrameHeaderBytes;) {
     at -= format::kFrameAlign;
     auto header = format::DecodeFrameHeader(std::span(bytes).subspan(at));
-    if (!header || header->dump_id != index_.dump_id || header->type != FrameType::kEnd) continue;
+    if (!header || header->dump_id != index_.dump_id || header->type != FrameType::kEnd ||
+        header->flags != 0)
+      continue;
     if (start + at + header->total_bytes() > file_.bytes()) continue;
     return FrameAt{start + at, *header};
   }
   return std::nullopt;
 }
 
-bool Builder::Take(const FrameAt& frame) {
-  switch (frame.header.type) {
+bool Builder::Take(const FrameAt& frame, Findings& findings) {
+  auto place = [&] { return fmt::format("file offset {:#x}", frame.offset); };
+  const FrameType type = frame.header.type;
+  const bool of_pages = type == FrameType::kPages || type == FrameType::kFate;
+  if (frame.header.flags != 0) {
+    index_.damaged = true;
+    index_.frames_lost |= of_pages;
+    findings.Add(
+        Severity::kLoss, "hmem.unknown-flag", place(),
+        fmt::format("a {} frame with flags {:#x}, which this build does not know; it was skipped",
+                    format::FrameTypeName(type), frame.header.flags));
+    return true;
+  }
+  switch (type) {
     case FrameType::kPages:
     case FrameType::kFate:
       if (index_.frames.size() >= HmemIndex::kMaxFrames) {
         index_.damaged = index_.frames_lost = true;
-        findings_.Add(Severity::kLoss, "hmem.too-many-frames",
-                      fmt::format("file offset {:#x}", frame.offset),
-                      "more frames than this build indexes; the pages of the rest cannot be read");
+        findings.Add(Severity::kLoss, "hmem.too-many-frames", place(),
+                     "more frames than this build indexes; the pages of the rest cannot be read");
         return false;
-      }
-      if (frame.header.flags != 0) {
-        index_.damaged = index_.frames_lost = true;
-        findings_.Add(
-            Severity::kLoss, "hmem.unknown-flag", fmt::format("file offset {:#x}", frame.offset),
-            fmt::format(
-                "a {} frame with flags {:#x}, which this build does not know; it was skipped",
-                format::FrameTypeName(frame.header.type), frame.header.flags));
-        return true;
       }
       index_.frames.push_back({.offset = frame.offset,
                                .first_pfn = frame.header.first_pfn,
                                .page_count = frame.header.page_count,
-                               .raw_bytes = frame.header.raw_bytes,
-                               .type = frame.header.type});
+                               .type = type});
       return true;
     case FrameType::kFirstFailure:
       records_.push_back(frame.offset);
@@ -136,14 +147,14 @@ bool Builder::Take(const FrameAt& frame) {
     case FrameType::kKey:
       break;
   }
-  findings_.Add(Severity::kLoss, "hmem.unknown-frame",
-                fmt::format("file offset {:#x}", frame.offset),
-                fmt::format("a {} frame, which this build does not read; it was skipped",
-                            format::FrameTypeName(frame.header.type)));
+  index_.damaged = true;
+  findings.Add(Severity::kLoss, "hmem.unknown-frame", place(),
+               fmt::format("a {} frame, which this build does not read; it was skipped",
+                           format::FrameTypeName(type)));
   return true;
 }
 
-bool Builder::TakeChunk(const FrameAt& at, const format::Chunk& chunk) {
+bool Builder::TakeChunk(const FrameAt& at, const format::Chunk& chunk, Findings& findings) {
   uint64_t end;
   if (!CheckedAdd(chunk.offset, chunk.bytes, &end) || end != at.offset) return false;
   for (const format::ChunkEntry& entry : chunk.entries) {
@@ -154,12 +165,12 @@ bool Builder::TakeChunk(const FrameAt& at, const format::Chunk& chunk) {
                    .stored_bytes = entry.stored_bytes,
                    .raw_bytes = entry.raw_bytes,
                    .page_count = entry.page_count}};
-    if (!Take(frame)) return false;
+    if (!Take(frame, findings)) return false;
   }
   return true;
 }
 
-void Builder::TakeEnd(const FrameAt& frame) {
+void Builder::TakeEnd(const FrameAt& frame, Findings& findings) {
   auto payload = file_.ReadPayload(frame);
   auto end =
       payload ? ParseMessage<v1::DumpEnd>(*payload, "END") : std::unexpected(payload.error());
@@ -167,15 +178,17 @@ void Builder::TakeEnd(const FrameAt& frame) {
     index_.end = *std::move(end);
     return;
   }
-  findings_.Add(Severity::kLoss, "hmem.end-damaged", fmt::format("file offset {:#x}", frame.offset),
-                "the END frame is damaged; totals are not known");
+  findings.Add(Severity::kLoss, "hmem.end-damaged", fmt::format("file offset {:#x}", frame.offset),
+               "the END frame is damaged; totals are not known");
 }
 
-Result<bool> Builder::FromEnd() {
-  HMEM_ASSIGN(auto end, FindEnd());
+bool Builder::FromEnd() {
+  auto end = FindEnd();
   if (!end) return false;
-  TakeEnd(*end);
+  Findings met;  // on the way; met again when the frames have to be followed
+  TakeEnd(*end, met);
   if (!index_.end) return false;
+  const HmemIndex before = index_;      // no frames yet
   uint64_t expected_end = end->offset;  // where the chunk in hand must end
   uint64_t at = index_.end->last_chunk_offset();
   uint64_t number = index_.end->chunks();
@@ -183,13 +196,12 @@ Result<bool> Builder::FromEnd() {
   while (broken.empty()) {
     auto header = file_.ReadHeader(at);
     if (!header) {
-      if (header.error().code() == ErrorCode::kIo) return std::unexpected(header.error());
       broken = header.error().ToString();
       break;
     }
     FrameAt frame{at, *header};
     if (header->type != FrameType::kChunk || header->dump_id != index_.dump_id ||
-        at + header->total_bytes() != expected_end) {
+        header->flags != 0 || at + header->total_bytes() != expected_end) {
       broken = "no CHUNK frame of this dump";
       break;
     }
@@ -200,14 +212,27 @@ Result<bool> Builder::FromEnd() {
       broken = chunk.error().ToString();
       break;
     }
-    if (number == 0 || chunk->number != number - 1 || !TakeChunk(frame, *chunk)) {
+    if (number == 0) {
+      broken =
+          fmt::format("CHUNK {} where END counted {} chunks", chunk->number, index_.end->chunks());
+      break;
+    }
+    if (chunk->number != number - 1) {
       broken = fmt::format("CHUNK {} where {} was expected", chunk->number, number - 1);
+      break;
+    }
+    if (!TakeChunk(frame, *chunk, met)) {
+      broken =
+          fmt::format("CHUNK {} lists frames that are not those in front of it", chunk->number);
       break;
     }
     --number;
     expected_end = chunk->offset;
     if (chunk->previous == format::kNoOffset) {
-      if (number == 0 && chunk->offset == 0) return true;
+      if (number == 0 && chunk->offset == 0) {
+        findings_.Merge(met);
+        return true;
+      }
       broken = "the chain ends before the first chunk";
       break;
     }
@@ -216,37 +241,34 @@ Result<bool> Builder::FromEnd() {
   }
   findings_.Add(Severity::kError, "hmem.chunk-chain", fmt::format("file offset {:#x}", at),
                 fmt::format("{}; every frame was followed from the start instead", broken));
+  index_ = before;
   index_.damaged = true;
-  index_.frames.clear();
   index_.end.reset();
   notes_.clear();
   records_.clear();
   return false;
 }
 
-Status Builder::ByFollowing() {
+void Builder::ByFollowing() {
   FrameWalker walker(file_, index_.dump_id);
-  for (;;) {
-    HMEM_ASSIGN(auto frame, walker.Next(findings_));
-    if (!frame) break;
-    if (!Take(*frame)) break;
-    if (frame->header.type == FrameType::kEnd) TakeEnd(*frame);
+  while (auto frame = walker.Next(findings_)) {
+    if (!Take(*frame, findings_)) break;
+    if (frame->header.type == FrameType::kEnd && frame->header.flags == 0)
+      TakeEnd(*frame, findings_);
   }
   index_.damaged |= walker.damaged();
   index_.frames_lost |= walker.damaged();
-  return {};
 }
 
-void Builder::LoadPayloads() {
-  // Chunks were visited from the last to the first.
-  std::sort(notes_.begin(), notes_.end());
-  std::sort(records_.begin(), records_.end());
-  auto load = [&](uint64_t offset) -> Result<std::vector<std::byte>> {
-    HMEM_ASSIGN(FrameHeader header, file_.ReadHeader(offset));
-    return file_.ReadPayload({offset, header});
-  };
+Result<std::vector<std::byte>> Builder::Load(uint64_t offset) const {
+  HMEM_ASSIGN(FrameHeader header, file_.ReadHeader(offset));
+  return file_.ReadPayload({offset, header});
+}
+
+void Builder::LoadNotes() {
+  std::sort(notes_.begin(), notes_.end());  // chunks were visited from the last to the first
   for (uint64_t offset : notes_) {
-    auto piece = load(offset);
+    auto piece = Load(offset);
     if (!piece || index_.notes.size() + piece->size() > HmemIndex::kMaxNoteBytes) {
       index_.damaged = true;
       findings_.Add(Severity::kLoss, "hmem.notes-damaged", fmt::format("file offset {:#x}", offset),
@@ -255,20 +277,25 @@ void Builder::LoadPayloads() {
     }
     index_.notes.insert(index_.notes.end(), piece->begin(), piece->end());
   }
-  if (records_.empty()) return;
-  // The last one: it is the one a later attempt embedded.
-  if (auto record = load(records_.back())) {
-    index_.first_failure = *std::move(record);
-  } else {
+}
+
+// The last one that is whole: it is the one a later attempt embedded.
+void Builder::LoadRecord() {
+  std::sort(records_.rbegin(), records_.rend());
+  for (uint64_t offset : records_) {
+    if (auto record = Load(offset)) {
+      index_.first_failure = *std::move(record);
+      return;
+    }
     index_.damaged = true;
-    findings_.Add(Severity::kLoss, "hmem.record-damaged",
-                  fmt::format("file offset {:#x}", records_.back()),
-                  "the first-failure record in the dump is damaged");
+    findings_.Add(Severity::kLoss, "hmem.record-damaged", fmt::format("file offset {:#x}", offset),
+                  "a first-failure record in the dump is damaged; one before it is used, if any");
   }
 }
 
 void Builder::Finish() {
-  LoadPayloads();
+  LoadNotes();
+  LoadRecord();
   std::sort(index_.frames.begin(), index_.frames.end(),
             [](const IndexedFrame& a, const IndexedFrame& b) {
               return a.first_pfn != b.first_pfn ? a.first_pfn < b.first_pfn : a.offset < b.offset;
@@ -314,14 +341,18 @@ Result<HmemIndex> HmemIndex::Build(const HmemFile& file, Findings& findings) {
     return Fail(ErrorCode::kCorrupt, fmt::format("{}: file offset 0x0: {} frame, HEADER expected",
                                                  file.path(), format::FrameTypeName(first.type)));
   }
+  if (first.flags != 0) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{}: HEADER: flags {:#x}, which this build does not know", file.path(),
+                            first.flags));
+  }
   HMEM_ASSIGN(auto payload, file.ReadPayload({0, first}));
   HMEM_ASSIGN(index.header, Within(file.path(), ParseMessage<v1::DumpHeader>(payload, "HEADER")));
   HMEM_TRY(Within(file.path(), CheckHeader(index.header)));
   index.dump_id = first.dump_id;
 
   Builder builder(file, index, findings);
-  HMEM_ASSIGN(bool by_end, builder.FromEnd());
-  if (!by_end) HMEM_TRY(builder.ByFollowing());
+  if (!builder.FromEnd()) builder.ByFollowing();
   builder.Finish();
 
   if (!index.end) {

@@ -20,7 +20,6 @@ struct IndexedFrame {
   uint64_t first_pfn = 0;
   uint64_t reach = 0;  // highest end pfn of this and all frames before it in the index
   uint32_t page_count = 0;
-  uint32_t raw_bytes = 0;
   format::FrameType type = format::FrameType::kPad;
 
   uint64_t end_pfn() const { return first_pfn + page_count; }
@@ -40,8 +39,8 @@ struct HmemIndex {
   // PAGES or FATE frames in the middle are lost: what no frame speaks of may have been in them.
   bool frames_lost = false;
 
-  // HEADER must be whole: kTruncated, kCorrupt or kUnsupported name what is wrong with it.
-  // Everything else that is broken becomes findings.
+  // HEADER must be whole: kTruncated, kCorrupt, kUnsupported or kIo name what is wrong with it.
+  // Everything else that is broken or cannot be read becomes findings.
   static Result<HmemIndex> Build(const HmemFile& file, Findings& findings);
 
   // Upper bound of what the dump speaks of, from frame headers alone.

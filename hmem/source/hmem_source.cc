@@ -71,11 +71,10 @@ class HmemSource final : public MemorySource {
           {.virt = {VirtAddr(segment.virt_start()), VirtAddr(segment.virt_end())},
            .phys = PhysAddr(segment.phys())});
     }
-    auto notes = format::ParseNotes(index_.notes, endian());
-    if (notes) {
-      notes_ = *std::move(notes);
-    } else {
-      findings_.Add(Severity::kLoss, "hmem.notes-damaged", "", notes.error().ToString());
+    // Notes in front of a hole are as good as they were.
+    if (Status parsed = format::AppendNotes(index_.notes, endian(), 0, notes_); !parsed) {
+      index_.damaged = true;
+      findings_.Add(Severity::kLoss, "hmem.notes-damaged", "", parsed.error().ToString());
     }
   }
 
@@ -156,7 +155,7 @@ std::unexpected<Error> HmemSource::Missing(Pfn pfn, const PageLocation& location
 
 Status HmemSource::Verify(Findings& findings) const {
   Findings met;
-  HMEM_TRY(VerifyHmem(file_, index_, met));
+  VerifyHmem(file_, index_, met);
   // What was met while opening and not again: losses that END tells of, a broken chunk chain.
   for (const Finding& finding : findings_.all()) {
     auto same = [&](const Finding& f) { return f.id == finding.id; };

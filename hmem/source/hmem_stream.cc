@@ -16,6 +16,19 @@ namespace hmem::source {
 using format::FrameHeader;
 using format::FrameType;
 
+void NoteUnreadable(uint64_t offset, const Error& error, Findings& findings) {
+  findings.Add(Severity::kLoss, "hmem.io", fmt::format("file offset {:#x}", offset),
+               fmt::format("the dump cannot be read here: {}", error.ToString()));
+}
+
+HmemFile HmemFile::Over(std::string path, uint64_t bytes, Reader reader) {
+  HmemFile file;
+  file.path_ = std::move(path);
+  file.bytes_ = bytes;
+  file.reader_ = std::move(reader);
+  return file;
+}
+
 Result<HmemFile> HmemFile::Open(const std::string& path) {
   HmemFile file;
   file.path_ = path;
@@ -39,7 +52,26 @@ Result<size_t> HmemFile::ReadSome(uint64_t offset, std::span<std::byte> out) con
   // Offsets out of a damaged END or CHUNK: behind the end is short, not an error of the system.
   if (offset >= bytes_) return size_t{0};
   out = out.first(std::min<uint64_t>(out.size(), bytes_ - offset));
-  return PreadSome(fd_.get(), out, offset, path_);
+  return reader_ ? reader_(offset, out) : PreadSome(fd_.get(), out, offset, path_);
+}
+
+size_t HmemFile::ReadAround(uint64_t offset, std::span<std::byte> out, Findings& findings) const {
+  if (auto got = ReadSome(offset, out)) return *got;
+  size_t done = 0;
+  while (done < out.size() && offset + done < bytes_) {
+    uint64_t at = offset + done;
+    uint64_t piece_end = std::min((at / kPieceBytes + 1) * kPieceBytes, bytes_);
+    auto piece = out.subspan(done, std::min<uint64_t>(out.size() - done, piece_end - at));
+    auto got = ReadSome(at, piece);
+    if (!got) {
+      std::fill(piece.begin(), piece.end(), std::byte{0});
+      NoteUnreadable(at, got.error(), findings);
+    } else if (*got < piece.size()) {
+      return done + *got;
+    }
+    done += piece.size();
+  }
+  return done;
 }
 
 Status HmemFile::ReadExactly(uint64_t offset, std::span<std::byte> out) const {
@@ -76,15 +108,18 @@ bool FrameWalker::Acceptable(const FrameHeader& header) const {
   return !last_number_ || format::SequenceNumber(header.sequence) > *last_number_;
 }
 
-Result<std::optional<FrameAt>> FrameWalker::Next(Findings& findings) {
+std::optional<FrameAt> FrameWalker::Next(Findings& findings) {
   if (ended_) return std::nullopt;
   std::optional<FrameAt> frame;
   if (position_ < file_->bytes()) {
     Result<FrameHeader> header = file_->ReadHeader(position_);
-    if (!header && header.error().code() == ErrorCode::kIo) return std::unexpected(header.error());
+    if (!header && header.error().code() == ErrorCode::kIo) {
+      damaged_ = true;
+      NoteUnreadable(position_, header.error(), findings);
+    }
     if (header && Acceptable(*header)) frame = FrameAt{position_, *header};
     if (!frame) {
-      HMEM_ASSIGN(frame, Search(position_ + format::kFrameAlign));
+      frame = Search(position_ + format::kFrameAlign, findings);
       if (frame) {
         damaged_ = true;
         findings.Add(Severity::kLoss, "hmem.damage",
@@ -119,26 +154,23 @@ Result<std::optional<FrameAt>> FrameWalker::Next(Findings& findings) {
   return frame;
 }
 
-Result<bool> FrameWalker::Look(uint64_t at, size_t bytes) {
+bool FrameWalker::Look(uint64_t at, size_t bytes, Findings& findings) {
   if (at >= window_at_ && at + format::kFrameHeaderBytes <= window_at_ + window_.size())
     return true;
   window_at_ = at;
   window_.resize(bytes);
-  Result<size_t> got = file_->ReadSome(at, window_);
-  window_.resize(got ? *got : 0);
-  if (!got) return std::unexpected(got.error());
-  searched_bytes_ += *got;
-  return *got >= format::kFrameHeaderBytes;
+  window_.resize(file_->ReadAround(at, window_, findings));
+  searched_bytes_ += window_.size();
+  return window_.size() >= format::kFrameHeaderBytes;
 }
 
-Result<std::optional<FrameAt>> FrameWalker::Search(uint64_t from) {
+std::optional<FrameAt> FrameWalker::Search(uint64_t from, Findings& findings) {
   uint64_t limit = file_->bytes();
   if (file_->is_device()) limit = std::min(limit, from + kMaxDeviceSearchBytes);
   size_t step = kFirstWindow;
   for (uint64_t at = from; at < limit; at += format::kFrameAlign) {
     uint64_t before = searched_bytes_;
-    HMEM_ASSIGN(bool there, Look(at, step));
-    if (!there) break;
+    if (!Look(at, step, findings)) break;
     if (searched_bytes_ != before) step = std::min(2 * step, kMaxWindow);
     auto bytes = std::span(window_).subspan(at - window_at_, format::kFrameHeaderBytes);
     if (!std::equal(format::kFrameMagic.begin(), format::kFrameMagic.end(), bytes.begin()))

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,10 +22,20 @@ struct FrameAt {
   format::FrameHeader header;
 };
 
+// The finding of bytes that the file system or device does not give; they count as damaged.
+void NoteUnreadable(uint64_t offset, const Error& error, Findings& findings);
+
 // An open file or block device. Only positioned reads; safe from several threads.
 class HmemFile {
  public:
+  // Reads up to out.size() bytes at an offset; fewer only at the end. kIo.
+  using Reader = std::function<Result<size_t>(uint64_t offset, std::span<std::byte> out)>;
+  // What is lost of a read at the least when a sector of it cannot be read.
+  static constexpr uint64_t kPieceBytes = 4 << 10;
+
   static Result<HmemFile> Open(const std::string& path);
+  // Bytes that lie elsewhere than in a file.
+  static HmemFile Over(std::string path, uint64_t bytes, Reader reader);
 
   const std::string& path() const { return path_; }
   uint64_t bytes() const { return bytes_; }
@@ -37,9 +48,13 @@ class HmemFile {
   Result<std::vector<std::byte>> ReadPayload(const FrameAt& frame) const;
   // Up to out.size(); fewer only at the end.
   Result<size_t> ReadSome(uint64_t offset, std::span<std::byte> out) const;
+  // The same where a part that cannot be read costs that part: kPieceBytes around it read as zeros
+  // and are a finding.
+  size_t ReadAround(uint64_t offset, std::span<std::byte> out, Findings& findings) const;
 
  private:
   UniqueFd fd_;
+  Reader reader_;  // where there is no fd_
   std::string path_;
   uint64_t bytes_ = 0;
   bool is_device_ = false;
@@ -60,8 +75,8 @@ class FrameWalker {
       : file_(&file), dump_id_(dump_id) {}
 
   // The next frame that lies whole in the file; nothing when the stream ends, by END or otherwise.
-  // Damage on the way becomes findings. Fails only when the file cannot be read.
-  Result<std::optional<FrameAt>> Next(Findings& findings);
+  // Damage on the way becomes findings, what cannot be read too.
+  std::optional<FrameAt> Next(Findings& findings);
 
   // Where the stream ends: behind the last frame that was returned.
   uint64_t end_offset() const { return end_offset_; }
@@ -72,10 +87,10 @@ class FrameWalker {
  private:
   bool Acceptable(const format::FrameHeader& header) const;
   // The next acceptable header at or behind `from`; nothing when there is none.
-  Result<std::optional<FrameAt>> Search(uint64_t from);
+  std::optional<FrameAt> Search(uint64_t from, Findings& findings);
   // Makes window_ hold a frame header at `at`, reading `bytes` where it does not; false at the end
   // of the file.
-  Result<bool> Look(uint64_t at, size_t bytes);
+  bool Look(uint64_t at, size_t bytes, Findings& findings);
   void NoteEnd(uint64_t at, Findings& findings) const;
 
   const HmemFile* file_;

@@ -2,8 +2,9 @@
 #include "hmem/source/hmem_verify.h"
 
 #include <fmt/format.h>
+#include <sodium.h>
 
-#include <array>
+#include <algorithm>
 
 #include "hmem/source/hmem_pages.h"
 
@@ -19,12 +20,16 @@ class Verifier {
   Verifier(const HmemFile& file, const HmemIndex& index, Findings& findings)
       : file_(file), index_(index), findings_(findings), walker_(file, index.dump_id) {}
 
-  Status Run();
+  void Run();
 
  private:
   void CheckPages(const FrameAt& frame, std::span<const std::byte> payload);
   void CheckFate(const FrameAt& frame, std::span<const std::byte> payload);
   void CheckChunk(const FrameAt& frame, std::span<const std::byte> payload);
+  void CheckFrame(const FrameAt& frame, std::span<const std::byte> payload);
+  void CheckRecord();
+  // Behind a CHUNK frame.
+  void BeginChunk();
   // What is said of these pfns is lost with the frame.
   void Damage(const FrameAt& frame, std::string_view id, std::string_view text);
   void Cover(const FrameHeader& header, uint64_t first, uint64_t count);
@@ -38,6 +43,7 @@ class Verifier {
   uint64_t chunk_start_ = 0;
   uint64_t expected_ = 0;  // where the next frame must start for the chunk digest to mean something
   bool contiguous_ = true;
+  std::vector<FrameAt> in_chunk_;  // one more than a chunk may list at most
   uint64_t pages_held_ = 0;
 };
 
@@ -51,7 +57,15 @@ void Verifier::Damage(const FrameAt& frame, std::string_view id, std::string_vie
 }
 
 void Verifier::Cover(const FrameHeader& header, uint64_t first, uint64_t count) {
-  covered_.Add({Pfn(header.first_pfn + first), Pfn(header.first_pfn + first + count)});
+  if (covered_.range_count() < kMaxCoveredRanges) {
+    covered_.Add({Pfn(header.first_pfn + first), Pfn(header.first_pfn + first + count)});
+    return;
+  }
+  // As the index does it: by frames, which costs one range for a frame and not one for a run.
+  covered_.Add({Pfn(header.first_pfn), Pfn(header.first_pfn + header.page_count)});
+  findings_.Add(Severity::kLoss, "hmem.too-many-ranges", fmt::format("pfn {:#x}", header.first_pfn),
+                "the pages lie in more pieces than are counted; what these frames leave out was "
+                "not looked for");
 }
 
 void Verifier::CheckPages(const FrameAt& frame, std::span<const std::byte> payload) {
@@ -98,55 +112,90 @@ void Verifier::CheckChunk(const FrameAt& frame, std::span<const std::byte> paylo
     Damage(frame, "hmem.chunk-digest",
            fmt::format("chunk {}: digest of {} bytes from file offset {:#x} does not match",
                        chunk->number, chunk->bytes, chunk->offset));
+  } else if (!std::equal(chunk->entries.begin(), chunk->entries.end(), in_chunk_.begin(),
+                         in_chunk_.end(), [&](const format::ChunkEntry& entry, const FrameAt& at) {
+                           return chunk->offset + entry.offset == at.offset &&
+                                  entry.type == at.header.type && entry.flags == at.header.flags &&
+                                  entry.first_pfn == at.header.first_pfn &&
+                                  entry.page_count == at.header.page_count &&
+                                  entry.stored_bytes == at.header.stored_bytes &&
+                                  entry.raw_bytes == at.header.raw_bytes;
+                         })) {
+    Damage(frame, "hmem.chunk-list",
+           fmt::format("chunk {}: its list of frames differs from the frames", chunk->number));
   }
+}
+
+void Verifier::BeginChunk() {
   digest_.Reset();
+  in_chunk_.clear();
   chunk_start_ = expected_ = walker_.end_offset();
   contiguous_ = true;
 }
 
-Status Verifier::Run() {
-  for (;;) {
-    HMEM_ASSIGN(auto frame, walker_.Next(findings_));
-    if (!frame) break;
+void Verifier::CheckFrame(const FrameAt& frame, std::span<const std::byte> payload) {
+  if (format::PayloadDigest(payload) != frame.header.payload_xxh3) {
+    return Damage(frame, "hmem.payload-digest",
+                  fmt::format("the payload of a {} frame does not match its digest",
+                              format::FrameTypeName(frame.header.type)));
+  }
+  if (frame.header.flags != 0) return;  // the index tells of it
+  switch (frame.header.type) {
+    case FrameType::kPages:
+      return CheckPages(frame, payload);
+    case FrameType::kFate:
+      return CheckFate(frame, payload);
+    case FrameType::kChunk:
+      return CheckChunk(frame, payload);
+    default:
+      return;
+  }
+}
+
+void Verifier::CheckRecord() {
+  const std::string& expected = index_.header.record_sha256();
+  if (expected.empty() || index_.first_failure.empty()) return;
+  std::string digest(crypto_hash_sha256_BYTES, '\0');
+  ::crypto_hash_sha256(reinterpret_cast<unsigned char*>(digest.data()),
+                       reinterpret_cast<const unsigned char*>(index_.first_failure.data()),
+                       index_.first_failure.size());
+  if (digest == expected) return;
+  findings_.Add(Severity::kError, "hmem.record-digest", "",
+                "the first-failure record is not the one that HEADER names by its SHA-256");
+}
+
+void Verifier::Run() {
+  while (auto frame = walker_.Next(findings_)) {
     if (frame->offset != expected_) contiguous_ = false;
     expected_ = walker_.end_offset();
     std::vector<std::byte> bytes(frame->header.total_bytes());
-    HMEM_TRY(file_.ReadExactly(frame->offset, bytes));
-    auto payload = std::span(bytes).subspan(format::kFrameHeaderBytes, frame->header.stored_bytes);
-    if (frame->header.type != FrameType::kChunk) digest_.Update(bytes);
-    if (format::PayloadDigest(payload) != frame->header.payload_xxh3) {
-      Damage(*frame, "hmem.payload-digest",
-             fmt::format("the payload of a {} frame does not match its digest",
-                         format::FrameTypeName(frame->header.type)));
-      continue;
+    if (Status read = file_.ReadExactly(frame->offset, bytes); !read) {
+      contiguous_ = false;
+      Damage(*frame, "hmem.io",
+             fmt::format("the dump cannot be read here: {}", read.error().ToString()));
+    } else {
+      if (frame->header.type != FrameType::kChunk) {
+        digest_.Update(bytes);
+        if (in_chunk_.size() <= format::kMaxFramesPerChunk) in_chunk_.push_back(*frame);
+      }
+      CheckFrame(*frame,
+                 std::span(bytes).subspan(format::kFrameHeaderBytes, frame->header.stored_bytes));
     }
-    switch (frame->header.type) {
-      case FrameType::kPages:
-        CheckPages(*frame, payload);
-        break;
-      case FrameType::kFate:
-        CheckFate(*frame, payload);
-        break;
-      case FrameType::kChunk:
-        CheckChunk(*frame, payload);
-        break;
-      default:
-        break;
-    }
+    if (frame->header.type == FrameType::kChunk) BeginChunk();
   }
+  CheckRecord();
   if (index_.end && index_.end->pages_kept() != pages_held_) {
     findings_.Add(
         Severity::kError, "hmem.page-count", "",
         fmt::format("{} pages are there, END counted {}", pages_held_, index_.end->pages_kept()));
   }
   ReportNotReached(index_, covered_, findings_);
-  return {};
 }
 
 }  // namespace
 
-Status VerifyHmem(const HmemFile& file, const HmemIndex& index, Findings& findings) {
-  return Verifier(file, index, findings).Run();
+void VerifyHmem(const HmemFile& file, const HmemIndex& index, Findings& findings) {
+  Verifier(file, index, findings).Run();
 }
 
 }  // namespace hmem::source

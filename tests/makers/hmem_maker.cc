@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/makers/hmem_maker.h"
 
+#include <algorithm>
 #include <random>
 
 namespace hmem::makers {
@@ -73,6 +74,29 @@ std::vector<FrameSpan> FramesOf(std::span<const std::byte> stream) {
     at += header->total_bytes();
   }
   return frames;
+}
+
+void Reseal(std::vector<std::byte>& stream, uint64_t offset, format::FrameHeader header) {
+  auto bytes = std::span(stream).subspan(offset);
+  header.payload_xxh3 =
+      format::PayloadDigest(bytes.subspan(format::kFrameHeaderBytes, header.stored_bytes));
+  format::EncodeFrameHeader(header, bytes.first<format::kFrameHeaderBytes>());
+}
+
+std::vector<std::byte> WithEnd(std::vector<std::byte> stream, const v1::DumpEnd& end) {
+  for (const FrameSpan& frame : FramesOf(stream)) {
+    if (frame.header.type != format::FrameType::kEnd) continue;
+    std::string payload = end.SerializeAsString();
+    format::FrameHeader header = frame.header;
+    header.stored_bytes = header.raw_bytes = static_cast<uint32_t>(payload.size());
+    stream.resize(frame.offset + header.total_bytes());
+    std::ranges::copy(
+        std::as_bytes(std::span(payload)),
+        stream.begin() + static_cast<ptrdiff_t>(frame.offset + format::kFrameHeaderBytes));
+    Reseal(stream, frame.offset, header);
+    break;
+  }
+  return stream;
 }
 
 }  // namespace hmem::makers

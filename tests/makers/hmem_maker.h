@@ -43,4 +43,9 @@ struct FrameSpan {
 // Every frame of an undamaged stream.
 std::vector<FrameSpan> FramesOf(std::span<const std::byte> stream);
 
+// Puts `header` at `offset`, with the digest of the payload that lies behind it.
+void Reseal(std::vector<std::byte>& stream, uint64_t offset, format::FrameHeader header);
+// The stream with this END in place of its own, and nothing behind it.
+std::vector<std::byte> WithEnd(std::vector<std::byte> stream, const v1::DumpEnd& end);
+
 }  // namespace hmem::makers

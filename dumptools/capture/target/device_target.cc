@@ -64,7 +64,7 @@ Result<std::optional<BegunStream>> FindBegunStream(const std::string& path) {
   uint16_t attempt = 0;
   uint64_t frames = 0;
   for (;;) {
-    HMEM_ASSIGN(auto frame, walker.Next(ignored));
+    auto frame = walker.Next(ignored);
     if (!frame || walker.damaged()) return std::nullopt;
     auto payload = file.ReadPayload(*frame);
     if (!payload) return std::nullopt;
@@ -98,11 +98,10 @@ Result<bool> HasEnd(const std::string& path, const format::DumpId& dump_id) {
   HMEM_ASSIGN(auto file, source::HmemFile::Open(path));
   source::FrameWalker walker(file, dump_id);
   Findings ignored;
-  for (;;) {
-    HMEM_ASSIGN(auto frame, walker.Next(ignored));
-    if (!frame) return false;
+  while (auto frame = walker.Next(ignored)) {
     if (frame->header.type == FrameType::kEnd) return true;
   }
+  return false;
 }
 
 }  // namespace hmem::capture

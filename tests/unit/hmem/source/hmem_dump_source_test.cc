@@ -245,22 +245,30 @@ TEST_F(HmemSource, AnEndThatPointsNowhereIsFoundAndFramesAreFollowed) {
                                  static_cast<int>(at.header.stored_bytes)));
   for (uint64_t offset : {uint64_t{0}, uint64_t{1} << 40, uint64_t{1} << 63, ~uint64_t{0} - 63}) {
     end.set_last_chunk_offset(offset);
-    std::string payload = end.SerializeAsString();
-    format::FrameHeader header = at.header;
-    header.stored_bytes = header.raw_bytes = static_cast<uint32_t>(payload.size());
-    header.payload_xxh3 = format::PayloadDigest(std::as_bytes(std::span(payload)));
-    std::array<std::byte, format::kFrameHeaderBytes> encoded;
-    format::EncodeFrameHeader(header, encoded);
-    auto changed = bytes;
-    changed.resize(at.offset);
-    changed.insert(changed.end(), encoded.begin(), encoded.end());
-    for (char c : payload) changed.push_back(static_cast<std::byte>(c));
-    changed.resize(format::AlignUp(changed.size(), format::kFrameAlign));
-    auto dump = OpenBytes(changed);
+    auto dump = OpenBytes(makers::WithEnd(bytes, end));
     ASSERT_TRUE(dump) << offset << ": " << dump.error().ToString();
     EXPECT_TRUE(Has((*dump)->findings(), "hmem.chunk-chain")) << offset;
     EXPECT_EQ(CheckPages(**dump), PagesOfMachine());
   }
+}
+
+TEST_F(HmemSource, NotesInFrontOfAHoleAreKept) {
+  fakes::FakeSink sink;
+  capture::HmemWriter writer(sink, {});
+  ASSERT_TRUE(
+      writer.AppendHeader(capture::MakeDumpHeader(machine_, {.codec = *codec::FindCodec("none")})));
+  auto notes = format::SerializeNotes(machine_.notes(), machine_.endian());
+  notes.resize(notes.size() - 100);
+  ASSERT_TRUE(writer.AppendNotes(notes));
+  v1::DumpEnd end;
+  end.set_reason(v1::DumpEnd::REASON_COMPLETE);
+  ASSERT_TRUE(writer.Finish(end));
+  auto dump = OpenBytes(sink.bytes);
+  ASSERT_TRUE(dump) << dump.error().ToString();
+  ASSERT_EQ((*dump)->notes().size(), 1u);
+  EXPECT_EQ((*dump)->notes()[0].desc, machine_.notes()[0].desc);
+  EXPECT_TRUE(Has((*dump)->findings(), "hmem.notes-damaged"));
+  EXPECT_FALSE((*dump)->complete());
 }
 
 TEST_F(HmemSource, AMissingStretchIsNamed) {
