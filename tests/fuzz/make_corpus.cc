@@ -2,13 +2,16 @@
 // Writes the seeds of the source, note and codec fuzzers: make_corpus tests/fuzz/corpus
 #include <elf.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "hmem/codec/codec.h"
 #include "tests/makers/elf_maker.h"
+#include "tests/makers/hmem_maker.h"
 #include "tests/makers/kdump_maker.h"
 #include "tests/makers/pattern.h"
 
@@ -89,6 +92,92 @@ void AddKdump(Corpus& corpus) {
              maker.Status(8).Missing(Pfn(10)).Version(4).Make());
 }
 
+fakes::FakeSource SmallMachine() {
+  fakes::FakeSource machine;
+  machine.AddVmcoreinfo("OSRELEASE=6.1.0\nPAGESIZE=4096\n");
+  machine.memory.AddZero({PhysAddr(0x100000), PhysAddr(0x118000)});
+  for (uint64_t page = 1; page < 24; page += 2) {
+    PhysAddr addr(0x100000 + page * 4096);
+    machine.memory.Write(addr, std::vector<std::byte>(4096, static_cast<std::byte>(page)));
+  }
+  machine.memory.Fail({PhysAddr(0x104000), PhysAddr(0x105000)}, Error::FromErrno("memory", EIO));
+  return machine;
+}
+
+// A stream that is not what a capture writes: HEADER, and what `fill` appends.
+template <typename Fill>
+std::vector<std::byte> Stream(Fill fill) {
+  fakes::FakeSink sink;
+  capture::HmemWriter writer(sink, {.dump_id = {std::byte{1}}});
+  fakes::FakeSource machine = SmallMachine();
+  auto header = capture::MakeDumpHeader(machine, {.codec = *codec::FindCodec("none")});
+  v1::DumpEnd end;
+  end.set_reason(v1::DumpEnd::REASON_COMPLETE);
+  if (!writer.AppendHeader(header) || !fill(writer) || !writer.Finish(end)) std::abort();
+  return sink.bytes;
+}
+
+void AddHmem(Corpus& corpus) {
+  const std::string fuzzer = "hmem_source_fuzzer";
+  std::vector<std::byte> whole = HmemBytes(SmallMachine());
+  corpus.Add(fuzzer, "whole", whole);
+  auto frames = FramesOf(whole);
+  auto last = [&](format::FrameType type) {
+    FrameSpan found;
+    for (const FrameSpan& frame : frames) {
+      if (frame.header.type == type) found = frame;
+    }
+    return found;
+  };
+  corpus.Add(fuzzer, "no_end", Cut(whole, last(format::FrameType::kEnd).offset));
+  corpus.Add(fuzzer, "cut", Cut(whole, last(format::FrameType::kPages).offset + 100));
+  // Without its last CHUNK, everything behind lies elsewhere than END says.
+  std::vector<std::byte> shifted = whole;
+  FrameSpan chunk = last(format::FrameType::kChunk);
+  auto at = shifted.begin() + static_cast<ptrdiff_t>(chunk.offset);
+  shifted.erase(at, at + static_cast<ptrdiff_t>(chunk.header.total_bytes()));
+  corpus.Add(fuzzer, "shifted", shifted);
+  const std::vector<format::FateRun> one = {{.first = 0, .count = 1}};
+  corpus.Add(fuzzer, "overlap", Stream([&](capture::HmemWriter& writer) {
+               for (uint64_t i = 0; i < 70; ++i) {
+                 if (!writer.AppendFate(0x100 + i % 4, 0x7fffffff, one)) return false;
+               }
+               return true;
+             }));
+  // Every other frame header is damaged.
+  std::vector<std::byte> alternating = Stream([&](capture::HmemWriter& writer) {
+    for (uint64_t i = 0; i < 30; ++i) {
+      if (!writer.AppendFate(0x100 + i, 1, one)) return false;
+    }
+    return true;
+  });
+  auto rows = FramesOf(alternating);
+  for (size_t i = 2; i < rows.size(); i += 2) alternating[rows[i].offset] = std::byte{0};
+  corpus.Add(fuzzer, "alternating", alternating);
+
+  // As the fuzzer of frames reads it: which, page size, raw bytes, page count, first pfn, payload.
+  for (const FrameSpan& frame : frames) {
+    size_t which = frame.header.type == format::FrameType::kPages   ? 0
+                   : frame.header.type == format::FrameType::kFate  ? 1
+                   : frame.header.type == format::FrameType::kChunk ? 2
+                                                                    : 3;
+    if (which == 3) continue;
+    std::vector<std::byte> seed(18);
+    seed[0] = static_cast<std::byte>(which);
+    seed[1] = std::byte{12};
+    Store(&seed[2], frame.header.raw_bytes, Endian::kLittle);
+    Store(&seed[6], frame.header.page_count, Endian::kLittle);
+    Store(&seed[10], frame.header.first_pfn, Endian::kLittle);
+    auto payload = std::span(whole).subspan(frame.offset + format::kFrameHeaderBytes,
+                                            frame.header.stored_bytes);
+    seed.insert(seed.end(), payload.begin(), payload.end());
+    constexpr const char* kNames[] = {"pages", "fate", "chunk"};
+    corpus.Add("hmem_frame_fuzzer", kNames[which], seed);
+    corpus.Add("hmem_frame_fuzzer", std::string(kNames[which]) + "_cut",
+               Cut(seed, seed.size() - 3));
+  }
+}
+
 void AddNotes(Corpus& corpus) {
   std::vector<format::Note> notes = {
       {.name = "CORE", .type = NT_PRSTATUS, .desc = Pattern(1, 33)},
@@ -126,6 +215,7 @@ int main(int argc, char** argv) {
   hmem::makers::Corpus corpus(argv[1]);
   hmem::makers::AddElf(corpus);
   hmem::makers::AddKdump(corpus);
+  hmem::makers::AddHmem(corpus);
   hmem::makers::AddNotes(corpus);
   hmem::makers::AddCodecs(corpus);
   if (!corpus.ok()) {
