@@ -377,10 +377,10 @@ TEST_F(ElfSource, FatesComeInRunsHoweverLong) {
   constexpr uint64_t kMemory = uint64_t{1} << 60;
   const MemorySource& source = Open(
       ElfMaker().Load(PhysAddr(0x1000), Pattern(1, 2 * 4096 + 10), VirtAddr(0), kMemory).Make());
-  uint64_t steps = 0, pages = 0;
+  uint64_t pages = 0;
   uint64_t end = source.ram()[0].end.value / 4096;
   std::vector<PageFate> fates;
-  for (uint64_t pfn = 1; pfn < end; ++steps) {
+  for (uint64_t pfn = 1; pfn < end;) {
     PageFateRun run = source.FateFrom(Pfn(pfn), end - pfn);
     ASSERT_GE(run.pages, 1u);
     EXPECT_EQ(source.FateOf(Pfn(pfn + run.pages - 1)), run.fate);
