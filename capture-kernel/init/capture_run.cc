@@ -36,6 +36,7 @@ constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kMemoryReserveBytes = 12 * kMiB;
 constexpr uint64_t kMinChildBytes = 16 * kMiB;
 constexpr int kExitComplete = 0;
+constexpr int kExitFailed = 1;
 constexpr int kExitLosses = 3;
 
 Result<uint64_t> FileBytes(const char* path) {
@@ -291,6 +292,7 @@ StageOutcome CaptureRun::Run(Stage stage) {
   ChildCommand command =
       StageCommand(stage, destination, fault == faults_.end() ? "" : fault->second);
   bool whole = false;
+  std::string_view loss;
   if (limits.deadline_ms == 0) {
     outcome.reason = "no time left";
   } else {
@@ -298,8 +300,16 @@ StageOutcome CaptureRun::Run(Stage stage) {
     whole = result.exited_with(kExitComplete);
     outcome.done = whole || result.exited_with(kExitLosses);
     outcome.reason = result.Describe();
-    outcome.target_lost =
-        !directory_ && stage != Stage::kLog && result.end == ChildResult::End::kStuck;
+    if (!directory_ && stage != Stage::kLog && result.end == ChildResult::End::kStuck) {
+      outcome.target_lost = true;
+      loss = "the child that does not end may still write there; nothing else does";
+    }
+    // It ended by its own will, so the device fails. A simpler attempt meets the same place with
+    // fewer pages in front of it.
+    if (!directory_ && dump_stage && record_durable_ && result.exited_with(kExitFailed)) {
+      outcome.target_lost = true;
+      loss = "what is there stays: another attempt would write over it";
+    }
   }
   if (directory_ && dump_stage) {
     // Neither is an exit status proof, nor its lack: the child may have failed behind the rename.
@@ -323,10 +333,7 @@ StageOutcome CaptureRun::Run(Stage stage) {
   }
   if (!outcome.done)
     console_->Say(fmt::format("stage {} failed: {}", StageName(stage), outcome.reason));
-  if (outcome.target_lost) {
-    console_->Say(fmt::format(
-        "{}: the child that does not end may still write there; nothing else does", device_node_));
-  }
+  if (outcome.target_lost) console_->Say(fmt::format("{}: {}", device_node_, loss));
   if (record_stage && !outcome.done) (void)RecordDurable();
   return outcome;
 }

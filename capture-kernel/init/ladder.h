@@ -16,7 +16,8 @@ std::string_view StageName(Stage stage);
 
 struct StageOutcome {
   bool done = false;  // what the stage makes is there
-  // A child that cannot be ended may still write to the target: no other stage may.
+  // No other stage may write to the target: a child that cannot be ended may still do, or another
+  // attempt would write over what this one has left.
   bool target_lost = false;
   std::string reason;  // why not; of a stage that was done with losses: what was lost
 };

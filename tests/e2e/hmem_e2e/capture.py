@@ -44,6 +44,8 @@ class Plan:
     append: str = ""
     # "done": the first kernel has come up again and powered off. "reset": the capture kernel has reset the machine.
     until: str = "done"
+    # Of the target's disk: writes to it fail.
+    bad_sector: int | None = None
 
 
 @dataclasses.dataclass
@@ -162,6 +164,8 @@ def crash(plan, name):
     folder = paths.RUNS / name
     kernel, root, target = prepare(plan, folder)
     drive = machine.plain_drive(target) if target else None
+    if plan.bad_sector is not None:
+        drive = machine.failing_drive(target, plan.bad_sector)
     with boot(plan, folder, kernel, root, drive) as guest:
         timeline = watch(guest, plan.until)
         lines = list(guest.lines)

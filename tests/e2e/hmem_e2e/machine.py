@@ -20,6 +20,12 @@ def plain_drive(image):
     return f"format=raw,cache=unsafe,file={image}"
 
 
+def failing_drive(image, sector):
+    """The same, and every write that touches this sector fails with EIO."""
+    return (f"format=raw,cache=unsafe,werror=report,file.driver=blkdebug,file.image.driver=file,file.image.filename={image},"
+            f"file.inject-error.0.event=pwritev,file.inject-error.0.errno=5,file.inject-error.0.sector={sector}")
+
+
 class Machine:
     """Runs until it powers off, or is stopped. `lines` are (seconds since the start, text)."""
 

@@ -21,6 +21,9 @@ SETTINGS = (f"deadline.record = {RECORD_SECONDS}", f"deadline.dump = {DUMP_SECON
 # For all that works, beside other guests.
 REST_SECONDS = 40
 
+# 40 MiB into the disk, half of a dump.
+BAD_SECTOR = 40 << 11
+
 WHOLE, PART, NOTHING = "whole dump", "record and part of a dump", "nothing"
 
 
@@ -179,6 +182,30 @@ def run_without_target(claims):
     claim_log(claims, captured, Truth(captured.truth).marker)
 
 
+def run_bad_sector(claims):
+    """A raw disk fails in the middle of the dump: what is in front stays, and no simpler attempt writes over it."""
+    plan = capture.Plan("6.1", "pointer", "raw", settings=SETTINGS, until="reset", bad_sector=BAD_SECTOR)
+    captured = capture.crash(plan, "ladder-bad-sector")
+    truth = Truth(captured.truth)
+
+    def left():
+        found = scope.report("verify", captured.dump, exits=(3,))
+        if int(found["pages_present"]) < 1000 or found["origin"]["complete"]:
+            raise Failure(f"{found['pages_present']} pages, complete: {found['origin']['complete']}")
+        compare.failure(scope.report("report", captured.dump, exits=(0, 3))["failure"], captured, truth)
+
+    def said():
+        for line, times in (("hmem: record durable", 1), ("hmem: dump durable", 0), ("hmem: stage full failed", 1),
+                            ("what is there stays", 1), ("hmem: stage single", 0)):
+            found = sum(line in text for _, text in captured.lines)
+            if found != times:
+                raise Failure(f"the console said {line!r} {found} times, not {times}")
+
+    claim_end(claims, captured, 0, [])
+    claims.hold("says-so", said)
+    claims.hold("what-is-left", left)
+
+
 def run_log_hog(claims):
     """No disk, and the log's child takes all memory."""
     plan = capture.Plan("6.1", "pointer", "root", preset="capture-faults", fault="log:hog", append="pci=off",
@@ -189,4 +216,5 @@ def run_log_hog(claims):
 
 def cases():
     found = [Case(f"ladder.{name}", functools.partial(run, name), 30 + told.seconds) for name, told in RUNS.items()]
-    return [*found, Case("ladder.no-target", run_without_target, 40), Case("ladder.log-hogs", run_log_hog, 40)]
+    return [*found, Case("ladder.no-target", run_without_target, 40), Case("ladder.log-hogs", run_log_hog, 40),
+            Case("ladder.bad-sector", run_bad_sector, 40)]
