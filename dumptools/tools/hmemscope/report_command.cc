@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
 #include <optional>
+#include <string>
 
 #include "dumptools/analyse/verdict.h"
 #include "dumptools/firstfailure/encode.h"
@@ -25,6 +27,20 @@ Result<v1::FirstFailure> Build(OpenedDump& dump) {
   if (kernel) return firstfailure::BuildRecord(**kernel, options, findings);
   HMEM_ASSIGN(const source::MemorySource* source, dump.source());
   return firstfailure::BuildRecordFromNotes(*source, kernel.error(), options, findings);
+}
+
+// What opening the dump met, but for what its record says already: both are told what the source of
+// the dump had to say.
+void AddNews(const OpenedDump& dump, v1::FirstFailure& failure) {
+  google::protobuf::RepeatedPtrField<v1::Finding> met;
+  dump.EncodeFindings({}, "report", &met);
+  for (v1::Finding& finding : met) {
+    const std::string bytes = finding.SerializeAsString();
+    bool told = std::ranges::any_of(failure.findings(), [&](const v1::Finding& other) {
+      return other.SerializeAsString() == bytes;
+    });
+    if (!told) *failure.add_findings() = std::move(finding);
+  }
 }
 
 // The identity that only the capture kernel knew, for a record made anew.
@@ -74,8 +90,7 @@ Status FromDump(OpenedDump& dump, bool rebuild, v1::FailureReport& report) {
   const bool has_own = embedded && *embedded;
   if (has_own && !rebuild) {
     failure = **embedded;
-    // The record's findings are its own; what opening the dump met is news.
-    dump.EncodeFindings({}, "report", failure.mutable_findings());
+    AddNews(dump, failure);
   } else {
     HMEM_ASSIGN(failure, Build(dump));
     report.set_rebuilt(true);

@@ -135,6 +135,9 @@ def texts(dump, captured):
                          ("mods", "quartz"), ("sys", "x86_64"), ("verify", "")):
         if wanted not in scope.text(verb, dump):
             raise Failure(f"hmemscope {verb}: no {wanted!r} in its text")
+    findings = re.findall(r"^  (?:info|loss|error)  .*$", scope.text("report", dump), re.MULTILINE)
+    if len(findings) != len(set(findings)):
+        raise Failure(f"hmemscope report tells a finding twice: {findings}")
 
 
 def explained(captured, truth):
