@@ -72,8 +72,8 @@ bool CaptureDirectory::HasRecord() const { return IsFile(File(kRecordFile)); }
 
 bool CaptureDirectory::HasDump() const { return IsFile(File(kDumpFile)); }
 
-Status CaptureDirectory::SyncRecord() const {
-  std::string path = File(kRecordFile);
+Status CaptureDirectory::Sync(std::string_view file) const {
+  std::string path = File(file);
   HMEM_ASSIGN(UniqueFd fd, OpenFile(path, O_RDONLY));
   if (::fsync(fd.get()) != 0) return FailErrno(path, errno);
   return SyncParentDirectory(path);

@@ -34,8 +34,8 @@ class CaptureDirectory {
   // be in memory only.
   bool HasRecord() const;
   bool HasDump() const;
-  // fsync of the record and of its name. kIo.
-  Status SyncRecord() const;
+  // fsync of a file and of its name. kIo.
+  Status Sync(std::string_view file) const;
   // dump.hmem.incomplete becomes dump.attempt<N>.hmem.incomplete; nothing when there is none.
   Status KeepAttempt(int attempt) const;
   // After a dump with nothing missing is durable: removes the kept attempts.

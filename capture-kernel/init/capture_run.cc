@@ -230,18 +230,21 @@ bool CaptureRun::HasOnTarget(std::string_view file) {
 }
 
 // What a child that was killed left behind can be visible and still only in memory.
-bool CaptureRun::RecordDurable() {
-  if (record_durable_ || !directory_ || !HasOnTarget(kRecordFile)) return record_durable_;
-  auto sync = [this]() -> Result<std::string> {
-    HMEM_TRY(directory_->SyncRecord());
+bool CaptureRun::SyncOnTarget(std::string_view file) {
+  auto sync = [&]() -> Result<std::string> {
+    HMEM_TRY(directory_->Sync(file));
     return "";
   };
-  if (auto synced = InChild(sync, kTargetDeadlineMs); synced) {
-    AnnounceRecord();
-  } else {
-    console_->Say(fmt::format("{}: not known to be durable: sync: {}", NameOnTarget(kRecordFile),
-                              synced.error().ToString()));
-  }
+  auto synced = InChild(sync, kTargetDeadlineMs);
+  if (synced) return true;
+  console_->Say(fmt::format("{}: not known to be durable: sync: {}", NameOnTarget(file),
+                            synced.error().ToString()));
+  return false;
+}
+
+bool CaptureRun::RecordDurable() {
+  if (record_durable_ || !directory_ || !HasOnTarget(kRecordFile)) return record_durable_;
+  if (SyncOnTarget(kRecordFile)) AnnounceRecord();
   return record_durable_;
 }
 
@@ -315,16 +318,15 @@ StageOutcome CaptureRun::Run(Stage stage) {
     // Neither is an exit status proof, nor its lack: the child may have failed behind the rename.
     bool there = HasOnTarget(kDumpFile);
     if (outcome.done && !there) outcome.reason += fmt::format(", but no {}", kDumpFile);
-    if (!outcome.done && there) {
-      console_->Say(
-          fmt::format("stage {}: {}, with the dump made", StageName(stage), outcome.reason));
-    }
-    outcome.done = there;
+    outcome.done = there && (outcome.done || SyncOnTarget(kDumpFile));
     TidyAttempts(whole && there);
   }
-  if (outcome.done && (record_stage || dump_stage)) {
-    // On a device the record is inside the dump.
+  if (outcome.done && record_stage) {
     if (!directory_ || HasOnTarget(kRecordFile)) AnnounceRecord();
+  } else if (outcome.done && dump_stage) {
+    // On a device the record is inside the dump; the last rung makes none.
+    if (!directory_ && stage != Stage::kAddress) AnnounceRecord();
+    if (directory_) (void)RecordDurable();
   }
   if (outcome.done && dump_stage) {
     console_->Say(fmt::format("dump durable: {}", NameOnTarget(kDumpFile)));

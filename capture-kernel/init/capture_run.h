@@ -47,6 +47,8 @@ class CaptureRun : private StageRunner {
   std::string IdentityFile() const;
   // By its final name; false also when the target does not answer.
   bool HasOnTarget(std::string_view file);
+  // True when it is durable now; says why not.
+  bool SyncOnTarget(std::string_view file);
   void TidyAttempts(bool dump_is_whole);
   // How the running system will call a file of this crash.
   std::string NameOnTarget(std::string_view file) const;

@@ -83,11 +83,11 @@ TEST_F(CaptureDirectoryTest, KeepsAttemptsUntilADumpIsThere) {
   EXPECT_TRUE(fs::exists(directory.File("dump.hmem")));
 }
 
-TEST_F(CaptureDirectoryTest, SyncsARecordAndItsName) {
+TEST_F(CaptureDirectoryTest, SyncsAFileAndItsName) {
   CaptureDirectory directory = Create();
-  EXPECT_EQ(directory.SyncRecord().error().errno_value(), ENOENT);
-  Touch(directory.File("first-failure.pb"));
-  EXPECT_TRUE(directory.SyncRecord());
+  EXPECT_EQ(directory.Sync(kRecordFile).error().errno_value(), ENOENT);
+  Touch(directory.File(kRecordFile));
+  EXPECT_TRUE(directory.Sync(kRecordFile));
 }
 
 TEST_F(CaptureDirectoryTest, MakesEveryDirectoryAboveIt) {
