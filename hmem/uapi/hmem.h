@@ -4,9 +4,11 @@
  *
  * The device exists in a capture kernel. Offsets of read(2), lseek(2) and mmap(2) are physical
  * addresses of the old kernel. read(2) ends short at a hole and in front of what cannot be copied,
- * and is ENXIO inside a hole, EIO where the first byte cannot be copied. SEEK_DATA and SEEK_HOLE
- * walk the ranges of memory. mmap(2) is read-only and MAP_SHARED, of whole ranges only (ENXIO), and
- * not safe against memory errors: what read(2) tells as EIO is SIGBUS there.
+ * and is ENXIO inside a hole, EIO where the first byte cannot be copied, 0 behind the last range.
+ * SEEK_DATA and SEEK_HOLE walk the ranges of memory, SEEK_END counts from the end of the last one.
+ * mmap(2) is read-only (EPERM for PROT_EXEC), MAP_SHARED (EINVAL otherwise), of pages that all have
+ * memory in them (ENXIO), and not safe against memory errors: what read(2) tells as EIO is SIGBUS
+ * there.
  *
  * Opening needs CAP_SYS_RAWIO (EPERM), is refused under lockdown=confidentiality (EPERM) and for
  * writing (EACCES).
@@ -18,6 +20,7 @@
 #ifndef _UAPI_LINUX_HMEM_H
 #define _UAPI_LINUX_HMEM_H
 
+#include <linux/const.h>
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
@@ -25,14 +28,12 @@
  * hmem_info.features
  */
 /* Copies survive a machine check in the memory that is read: read(2) and HMEM_READV say EIO. */
-#define HMEM_FEATURE_MC_SAFE		(1ULL << 0)
+#define HMEM_FEATURE_MC_SAFE		_BITULL(0)
 /*
  * Pages that were taken away from the old kernel (virtio-mem, Xen, GART) are known, not touched and
  * read as zeros, as /proc/vmcore has it.
  */
-#define HMEM_FEATURE_HOLE_OWNERS	(1ULL << 1)
-/* mmap(2) uses large pages where range and address allow it. */
-#define HMEM_FEATURE_HUGE_MAP		(1ULL << 2)
+#define HMEM_FEATURE_HOLE_OWNERS	_BITULL(1)
 
 /*
  * hmem_info.state
@@ -43,9 +44,9 @@
  * EOPNOTSUPP; /proc/vmcore is the way to read here. Never set together with
  * HMEM_FEATURE_HOLE_OWNERS.
  */
-#define HMEM_STATE_UNSAFE_HOLES		(1ULL << 0)
+#define HMEM_STATE_UNSAFE_HOLES		_BITULL(0)
 /* The old kernel's memory is encrypted (SME); it is read and mapped decrypted. */
-#define HMEM_STATE_ENCRYPTED		(1ULL << 1)
+#define HMEM_STATE_ENCRYPTED		_BITULL(1)
 
 /**
  * struct hmem_info - what there is and what the driver can do

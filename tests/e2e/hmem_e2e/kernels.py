@@ -5,6 +5,7 @@ A Kernel has the unpacked linux-image, headers that build modules out of tree (w
 split BTF), and on demand the vmlinux of the -dbg package. Everything is kept in the cache by package version."""
 import dataclasses
 import functools
+import os
 import pathlib
 import re
 import shutil
@@ -130,11 +131,15 @@ def _unpack_headers(release, folder):
 
 
 def _relocate_headers(kernel):
+    """Where the folder was moved since; another run may do the same, or build against it, at this moment."""
     makefile = kernel.headers / "Makefile"
     text = makefile.read_text(encoding="ascii")
     source = kernel.root / "headers" / "usr" / "src"
-    makefile.write_text(re.sub(r"^include \S*/usr/src/", f"include {source}/", text, flags=re.MULTILINE),
-                        encoding="ascii")
+    moved = re.sub(r"^include \S*/usr/src/", f"include {source}/", text, flags=re.MULTILINE)
+    if moved != text:
+        fresh = makefile.with_name(f"Makefile.{os.getpid()}")
+        fresh.write_text(moved, encoding="ascii")
+        fresh.replace(makefile)
 
 
 @functools.cache

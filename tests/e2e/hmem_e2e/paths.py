@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = ROOT / "build"
 RUNS = BUILD / "e2e"
 ZOO = ROOT / "tests" / "zoo"
+DRIVER = ROOT / "hmem" / "driver"
 
 
 def cache():
