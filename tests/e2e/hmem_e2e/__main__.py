@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""python3 -m hmem_e2e fetch|test|demo|bench, as ./dev calls it."""
+"""python3 -m hmem_e2e fetch|kernel|test|demo|bench, as ./dev calls it."""
 import argparse
 import pathlib
 import sys
 
-from . import demo, images, kernels, runner, timings
+from . import demo, images, kernel_config, kernels, own_kernels, runner, timings
 from .cases import matrix
 from .errors import Failure
 
@@ -22,6 +22,18 @@ def fetch(series, debug):
     return 0
 
 
+def build_kernels(series, profiles):
+    """Into the cache, and says where they are."""
+    try:
+        for profile in profiles or kernel_config.profile_names():
+            built = own_kernels.kernel(series, profile)
+            print(f"{built.release:24} {built.root}", flush=True)
+    except Failure as error:
+        print(f"kernel: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(prog="hmem_e2e")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -31,6 +43,9 @@ def main():
     fetched = verbs.add_parser("fetch", help="get kernels into the cache, which the other verbs do too when they need them")
     fetched.add_argument("--debug", action="store_true", help="the debug symbols that drgn needs, too")
     fetched.add_argument("series", nargs="*", default=["6.1"])
+    own = verbs.add_parser("kernel", help="build kernels of ours")
+    own.add_argument("series", nargs="?", default="6.1", help="folder of kernel/ (6.1)")
+    own.add_argument("profile", nargs="*", help="of capture-kernel/config/profiles (all)")
     verbs.add_parser("list", help="names of the cases")
     verbs.add_parser("demo", help="one crash, explained")
     bench = verbs.add_parser("bench", help="seconds from panic to each milestone")
@@ -44,6 +59,8 @@ def main():
         return 1 if total["FAIL"] else 0
     if options.verb == "fetch":
         return fetch(options.series, options.debug)
+    if options.verb == "kernel":
+        return build_kernels(options.series, options.profile)
     if options.verb == "list":
         print("\n".join(case.name for case in runner.find_cases()))
         return 0

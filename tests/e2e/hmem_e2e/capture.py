@@ -5,7 +5,7 @@ import json
 import pathlib
 import shutil
 
-from . import images, kernels, machine, paths
+from . import images, kernels, machine, own_kernels, paths
 from .errors import Failure
 
 # Under emulation, with another guest beside it, on a busy machine. A healthy run needs a tenth of these.
@@ -46,6 +46,12 @@ class Plan:
     until: str = "done"
     # Of the target's disk: writes to it fail.
     bad_sector: int | None = None
+    # Of a kernel of ours; "" is Debian's.
+    profile: str = ""
+    # Of the kernel of ours that captures; "" is the one that crashes.
+    capture_profile: str = ""
+    # How the disk of its own is attached: see machine.DISKS.
+    disk: str = "virtio"
 
 
 @dataclasses.dataclass
@@ -60,9 +66,25 @@ class Captured:
     lines: list
 
 
+def target_device(plan):
+    """What the guest calls the disk of its own."""
+    return {"virtio": "/dev/vdb", "ahci": "/dev/sda", "nvme": "/dev/nvme0n1"}[plan.disk]
+
+
+def first_kernel(plan):
+    return own_kernels.kernel(plan.series, plan.profile) if plan.profile else kernels.kernel(plan.series)
+
+
+def other_kernel(plan):
+    """The kernel that captures, where it is not the one that crashes."""
+    return own_kernels.kernel(plan.series, plan.capture_profile) if plan.capture_profile else None
+
+
 def configuration(plan):
     """kdump-arm.conf of a plan."""
-    lines = ["label.rack = e2e", "target = " + ("device /dev/vdb" if plan.target == "raw" else "path /var/crash")]
+    lines = ["label.rack = e2e", "target = " + (f"device {target_device(plan)}" if plan.target == "raw" else "path /var/crash")]
+    if other := other_kernel(plan):
+        lines.append(f"kernel = /boot/vmlinuz-{other.release}")
     lines += plan.settings
     if words := " ".join([plan.append, f"hmem.fault={plan.fault}" if plan.fault else ""]).strip():
         lines.append(f"append = {words}")
@@ -73,7 +95,7 @@ def guest_settings(plan):
     own_disk = plan.target in ("ext4", "xfs")
     return {
         "TARGET_FS": plan.target if own_disk else "",
-        "TARGET_DEVICE": "/dev/vdb" if own_disk else "",
+        "TARGET_DEVICE": target_device(plan) if own_disk else "",
         "WITNESS": TRIGGERS[plan.trigger],
         "WARN_FIRST": "yes" if plan.warn_first else "",
         "ARMING": "yes" if plan.arming else "",
@@ -82,11 +104,11 @@ def guest_settings(plan):
 
 def prepare(plan, folder):
     """Makes the disks; returns (kernel, root disk, target disk or None)."""
-    kernel = kernels.kernel(plan.series)
+    kernel = first_kernel(plan)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     root = folder / "root.img"
-    images.root_disk(root, kernel, plan.preset, configuration(plan), guest_settings(plan))
+    images.root_disk(root, kernel, plan.preset, configuration(plan), guest_settings(plan), other_kernel(plan))
     target = None
     if plan.target != "root":
         target = folder / "target.img"
@@ -100,7 +122,7 @@ def boot(plan, folder, kernel, root, target_drive):
     if plan.crashkernel:
         command_line += f" crashkernel={plan.crashkernel}"
     return machine.Machine(folder, kernel.vmlinuz, images.initrd(kernel), command_line, drives,
-                           memory_mib=plan.memory_mib, cpu=plan.cpu,
+                           memory_mib=plan.memory_mib, cpu=plan.cpu, last_disk=plan.disk,
                            extra=["-action", "reboot=shutdown"] if plan.until == "reset" else [])
 
 

@@ -64,7 +64,7 @@ def initrd(kernel):
             write_cpio(folder / "initrd", files, ["bin", "dev", "modules", "system"])
 
     key = paths.digest_of(script, BUSYBOX, pathlib.Path(__file__))
-    return paths.cached_folder(f"initrd/{kernel.release}-{key}", fill) / "initrd"
+    return paths.cached_folder(f"initrd/{kernel.name}-{key}", fill) / "initrd"
 
 
 def _userland(kernel):
@@ -82,18 +82,15 @@ def _userland(kernel):
         shutil.copy(script, folder / "sbin" / "init")
         shutil.copy(zoo.witness(), folder / "usr" / "sbin" / "witness")
         shutil.copy(zoo.module(kernel), folder / "usr" / "lib" / "quartz.ko")
-        for name in ("vmlinuz", "config"):
-            shutil.copy(kernel.vmlinuz.with_name(f"{name}-{kernel.release}"), folder / "boot")
+        _add_kernel(folder, kernel)
         (folder / "etc" / "machine-id").write_text("5f1c1f0e6b7d4f0c9d9a5f2b8a7e4c31\n", encoding="ascii")
         (folder / "etc" / "hostname").write_text("feldspar\n", encoding="ascii")
-        kernels.copy_modules(kernel, MODULES, folder / "lib" / "modules" / kernel.release)
-        run(["depmod", "-b", folder, kernel.release])
         for item in ("sbin/init", "usr/sbin/witness"):
             (folder / item).chmod(0o755)
 
     key = paths.digest_of(script, BUSYBOX, zoo.witness(), zoo.module(kernel), pathlib.Path(__file__),
                           pathlib.Path(kernels.__file__))
-    return paths.cached_folder(f"userland/{kernel.release}-{key}", fill)
+    return paths.cached_folder(f"userland/{kernel.name}-{key}", fill)
 
 
 def prepare(kernel):
@@ -102,12 +99,23 @@ def prepare(kernel):
     _userland(kernel)
 
 
-def root_disk(path, kernel, preset, configuration, settings):
-    """An ext4 root file system with our programs, kdump-arm's configuration and the guest's settings."""
+def _add_kernel(root, kernel):
+    """What kdump-arm looks at of a kernel that is not the running one."""
+    for name in ("vmlinuz", "config"):
+        shutil.copy(kernel.vmlinuz.with_name(f"{name}-{kernel.release}"), root / "boot")
+    kernels.copy_modules(kernel, MODULES, root / "lib" / "modules" / kernel.release)
+    run(["depmod", "-b", root, kernel.release])
+
+
+def root_disk(path, kernel, preset, configuration, settings, other_kernel=None):
+    """An ext4 root file system with our programs, kdump-arm's configuration and the guest's settings; `other_kernel` is
+    installed beside the one that the guest boots."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         root = pathlib.Path(scratch) / "root"
         run(["cp", "-a", "--reflink=auto", _userland(kernel), root])
         root.chmod(0o755)
+        if other_kernel:
+            _add_kernel(root, other_kernel)
         for name, place in (("kdump-arm", "usr/sbin"), ("hmem-init", "usr/lib/hmem"), ("hmemdump", "usr/lib/hmem")):
             # kdump-arm runs before the crash: it has no faults.
             program = paths.program("capture" if name == "kdump-arm" else preset, name)

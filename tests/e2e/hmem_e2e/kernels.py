@@ -25,6 +25,11 @@ class Kernel:
     root: pathlib.Path
 
     @property
+    def name(self):
+        """Tells builds of one release apart."""
+        return self.root.name
+
+    @property
     def vmlinuz(self):
         return self.root / "image" / "boot" / f"vmlinuz-{self.release}"
 
@@ -46,13 +51,13 @@ class Kernel:
         package = f"linux-image-{self.release}-dbg"
 
         def fill(folder):
-            archive = _download(package, folder)
+            archive = download(package, folder)
             with subprocess.Popen(["dpkg", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as tar:
                 run(["tar", "-x", "-C", folder, "--wildcards", "--strip-components=5", "./usr/lib/debug/boot/vmlinux-*"],
                     stdin=tar.stdout)
             archive.unlink()
 
-        folder = paths.cached_folder(f"debug/{package}_{_version(package)}", fill)
+        folder = paths.cached_folder(f"debug/{package}_{version(package)}", fill)
         return folder / f"vmlinux-{self.release}"
 
 
@@ -63,7 +68,8 @@ def _refresh_lists():
 
 
 @functools.cache
-def _version(package):
+def version(package):
+    """The candidate version of a package, as apt sees it."""
     for refresh in (False, True):
         if refresh:
             _refresh_lists()
@@ -74,9 +80,9 @@ def _version(package):
     raise Failure(f"apt knows no package {package}")
 
 
-def _download(package, folder):
+def download(package, folder):
     """The .deb of the candidate version of a package."""
-    command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", f"{package}={_version(package)}"]
+    command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", f"{package}={version(package)}"]
     if run(command, cwd=folder, check=False).returncode != 0:
         _refresh_lists()
         run(command, cwd=folder)
@@ -125,7 +131,7 @@ def _unpack_headers(release, folder):
     own = f"linux-headers-{release}"
     packages = [own] + [p for p in _depends(own) if p.startswith(("linux-headers-", "linux-kbuild-"))]
     for package in packages:
-        archive = _download(package, folder)
+        archive = download(package, folder)
         run(["dpkg", "-x", archive, folder])
         archive.unlink()
 
@@ -145,13 +151,13 @@ def _relocate_headers(kernel):
 @functools.cache
 def kernel(series):
     """The newest kernel of a series ("6.1", "6.12")."""
-    _version(f"linux-image-{FLAVOUR}")
+    version(f"linux-image-{FLAVOUR}")
     release = _newest(series)
     package = f"linux-image-{release}"
-    name = f"kernels/{package}_{_version(package).replace(':', '_')}"
+    name = f"kernels/{package}_{version(package).replace(':', '_')}"
 
     def fill(folder):
-        archive = _download(package, folder)
+        archive = download(package, folder)
         run(["dpkg", "-x", archive, folder / "image"])
         archive.unlink()
         (folder / "headers").mkdir()

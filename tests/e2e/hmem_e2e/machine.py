@@ -15,6 +15,10 @@ def accelerator():
     return os.environ.get("HMEM_E2E_ACCEL", "tcg,thread=multi")
 
 
+# QEMU's -device for a disk by how it is attached; q35 has an AHCI controller of its own.
+DISKS = {"virtio": "virtio-blk-pci,drive={0}", "ahci": "ide-hd,drive={0},bus=ide.0", "nvme": "nvme,drive={0},serial={0}"}
+
+
 def plain_drive(image):
     """Options of QEMU's -drive for a raw image; what the host's page cache holds is enough here."""
     return f"format=raw,cache=unsafe,file={image}"
@@ -27,9 +31,10 @@ def failing_drive(image, sector):
 
 
 class Machine:
-    """Runs until it powers off, or is stopped. `lines` are (seconds since the start, text)."""
+    """Runs until it powers off, or is stopped. `lines` are (seconds since the start, text). `drives` are virtio disks, the
+    last one is attached as `last_disk` says."""
 
-    def __init__(self, folder, kernel, initrd, command_line, drives, *, memory_mib=384, cpu="max", cpus=2, extra=()):
+    def __init__(self, folder, kernel, initrd, command_line, drives, *, last_disk="virtio", memory_mib=384, cpu="max", cpus=2, extra=()):
         self.folder = folder
         self.lines = []
         self._condition = threading.Condition()
@@ -40,7 +45,8 @@ class Machine:
                    "-kernel", str(kernel), "-initrd", str(initrd), "-append", command_line, *extra]
         # Explicit devices: QEMU makes them in this order, so the first is the guest's vda.
         for number, drive in enumerate(drives):
-            command += ["-drive", f"if=none,id=disk{number},{drive}", "-device", f"virtio-blk-pci,drive=disk{number}"]
+            disk = last_disk if number == len(drives) - 1 else "virtio"
+            command += ["-drive", f"if=none,id=disk{number},{drive}", "-device", DISKS[disk].format(f"disk{number}")]
         self._log = open(folder / "console.log", "w", encoding="utf-8")  # pylint: disable=consider-using-with
         self._log.write("# " + " ".join(command) + "\n")
         self._start = time.monotonic()

@@ -29,7 +29,7 @@ def module(kernel):
             shutil.copy(source, folder)
         _build(kernel, folder, "quartz")
 
-    folder = paths.cached_folder(f"zoo/{kernel.release}-{paths.digest_of(*sources)}", fill)
+    folder = paths.cached_folder(f"zoo/{kernel.name}-{paths.digest_of(*sources)}", fill)
     return folder / "quartz.ko"
 
 

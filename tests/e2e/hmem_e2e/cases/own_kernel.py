@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The patched kernel fails, the minimal one captures in 64 MiB: onto every kind of disk it has a driver for."""
+import functools
+
+from .. import capture
+from ..runner import Case
+from . import matrix
+
+
+def _plan(trigger, target, disk, **more):
+    return capture.Plan("6.1", trigger, target, profile="test", capture_profile="capture", disk=disk, crashkernel="64M",
+                        # What is on xfs is fetched by the guest itself.
+                        until="done" if target == "xfs" else "reset", **more)
+
+
+PLANS = [
+    _plan("pointer", "ext4", "virtio", warn_first=True),
+    _plan("interrupt", "raw", "virtio", cpu="max,la57=off"),
+    _plan("sysrq", "xfs", "ahci"),
+    _plan("pointer", "ext4", "nvme"),
+]
+
+
+def name_of(plan):
+    return f"own-{plan.series}-{plan.trigger}-{plan.target}-{plan.disk}"
+
+
+def run(plan, claims):
+    matrix.claim_capture(claims, capture.crash(plan, name_of(plan)))
+
+
+def cases():
+    return [Case(f"crash.{name_of(plan)}", functools.partial(run, plan), 60) for plan in PLANS]
