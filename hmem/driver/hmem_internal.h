@@ -6,6 +6,7 @@
 #ifndef _HMEM_INTERNAL_H
 #define _HMEM_INTERNAL_H
 
+#include <linux/fs.h>
 #include <linux/hmem.h>
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
@@ -126,6 +127,12 @@ void hmem_put_window(struct hmem_file *file, struct hmem_window *window);
 /* hmem_ioctl.c */
 long hmem_ioctl(struct file *file, unsigned int command, unsigned long argument);
 int hmem_check_ranges(const struct hmem_range *ranges, u32 count, u64 buffer_bytes);
+int hmem_read_ranges(struct hmem_file *file, struct hmem_range *ranges, u32 count,
+		     struct iov_iter *to);
+
+/* hmem_main.c */
+ssize_t hmem_read_iter(struct kiocb *iocb, struct iov_iter *to);
+loff_t hmem_llseek(struct file *file, loff_t offset, int whence);
 
 /* hmem_mmap.c */
 int hmem_mmap(struct file *file, struct vm_area_struct *vma);

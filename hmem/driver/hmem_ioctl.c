@@ -99,9 +99,19 @@ int hmem_check_ranges(const struct hmem_range *ranges, u32 count, u64 buffer_byt
 	return total > HMEM_READV_MAX_BYTES || total > buffer_bytes ? -EINVAL : 0;
 }
 
-/* Each range goes to its place whatever became of the others, until a signal comes. */
-static int hmem_read_ranges(struct hmem_file *file, struct hmem_range *ranges, u32 count,
-			    char __user *to)
+/**
+ * hmem_read_ranges - copies ranges one behind the other
+ * @file: the open device
+ * @ranges: checked by hmem_check_ranges(); their done and status are set
+ * @count: how many
+ * @to: has room for all of them
+ *
+ * Each range goes to its place whatever became of the others, until a signal comes.
+ *
+ * Return: 0, -EFAULT, or -EINTR when the signal came before the first byte.
+ */
+int hmem_read_ranges(struct hmem_file *file, struct hmem_range *ranges, u32 count,
+		     struct iov_iter *to)
 {
 	struct hmem_window own, *window = hmem_get_window(file, &own);
 	u64 delivered = 0;
@@ -110,12 +120,12 @@ static int hmem_read_ranges(struct hmem_file *file, struct hmem_range *ranges, u
 
 	for (i = 0; i < count; i++) {
 		struct hmem_range *range = &ranges[i];
-		struct iov_iter iter;
+		struct iov_iter iter = *to;
 
-		iov_iter_ubuf(&iter, ITER_DEST, to, range->bytes);
+		iov_iter_truncate(&iter, range->bytes);
 		range->done = hmem_copy(file->device, window, range->phys, range->bytes, &iter,
 					&range->status);
-		to += range->bytes;
+		iov_iter_advance(to, range->bytes);
 		delivered += range->done;
 		if (range->status == -EFAULT) {
 			ret = -EFAULT;
@@ -135,6 +145,7 @@ static long hmem_ioctl_readv(struct hmem_file *file, void __user *argument)
 	struct hmem_range *ranges;
 	struct hmem_readv readv;
 	void __user *from, *to;
+	struct iov_iter iter;
 	size_t bytes;
 	long ret;
 
@@ -153,10 +164,12 @@ static long hmem_ioctl_readv(struct hmem_file *file, void __user *argument)
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
 	ret = hmem_check_ranges(ranges, readv.count, readv.buffer_bytes);
-	if (!ret && !access_ok(to, min_t(u64, readv.buffer_bytes, HMEM_READV_MAX_BYTES)))
+	if (!ret && !access_ok(to, readv.buffer_bytes))
 		ret = -EFAULT;
-	if (!ret)
-		ret = hmem_read_ranges(file, ranges, readv.count, to);
+	if (!ret) {
+		iov_iter_ubuf(&iter, ITER_DEST, to, readv.buffer_bytes);
+		ret = hmem_read_ranges(file, ranges, readv.count, &iter);
+	}
 	if (!ret && copy_to_user(from, ranges, bytes))
 		ret = -EFAULT;
 	kvfree(ranges);

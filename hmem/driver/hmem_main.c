@@ -52,7 +52,7 @@ static u64 hmem_end(const struct hmem_map *map)
 	return last->start + last->bytes;
 }
 
-static ssize_t hmem_read_iter(struct kiocb *iocb, struct iov_iter *to)
+ssize_t hmem_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct hmem_file *opened = iocb->ki_filp->private_data;
 	const struct hmem_device *device = opened->device;
@@ -76,7 +76,7 @@ static ssize_t hmem_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	return status == -EINTR ? -ERESTARTSYS : status;
 }
 
-static loff_t hmem_llseek(struct file *file, loff_t offset, int whence)
+loff_t hmem_llseek(struct file *file, loff_t offset, int whence)
 {
 	const struct hmem_file *opened = file->private_data;
 	const struct hmem_map *map = &opened->device->map;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fragments say why in every line, profiles name fragments that exist, every series is whole and every patch is signed off."""
+"""Fragments say why in every line, profiles name fragments that exist, every series is whole, every patch is signed off and
+its copies of the driver are fresh."""
 
 import re
 import sys
@@ -11,7 +12,7 @@ PATCH_NAME = re.compile(r"\d{4}-[A-Za-z0-9][A-Za-z0-9._-]*\.patch")
 
 def check(tree):
     sys.path.insert(0, str(tree.root / "tests" / "e2e"))
-    from hmem_e2e import kernel_config, kernel_series  # pylint: disable=import-outside-toplevel
+    from hmem_e2e import kernel_config, kernel_copies, kernel_series  # pylint: disable=import-outside-toplevel
     from hmem_e2e.errors import Failure  # pylint: disable=import-outside-toplevel
 
     problems = []
@@ -33,6 +34,8 @@ def check(tree):
                 problems.append(f"{shown}/{patch.name}: not named NNNN-what.patch")
             if not re.search(r"^Signed-off-by: .+ <.+@.+>$", patch.read_text(encoding="utf-8"), re.MULTILINE):
                 problems.append(f"{shown}/{patch.name}: no Signed-off-by line")
+            problems += [f"{shown}/{patch.name}: {name} is not what it is a copy of; run kernel/refresh"
+                         for name in kernel_copies.stale(tree.root, patch)]
         for patch in sorted(set(release.glob("*.patch")) - set(listed)):
             problems.append(f"{shown}/{patch.name}: not in the series")
         if [p.name for p in listed] != sorted(p.name for p in listed):

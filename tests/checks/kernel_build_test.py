@@ -11,7 +11,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 sys.dont_write_bytecode = True
 
-from hmem_e2e import kernel_config, kernel_series  # noqa: E402
+from hmem_e2e import kernel_config, kernel_copies, kernel_series  # noqa: E402
 from hmem_e2e.errors import Failure  # noqa: E402
 
 MAKEFILE = "VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 192\nEXTRAVERSION =\n"
@@ -128,6 +128,28 @@ class Series(Made):
     def test_a_patch_that_is_not_there_is_named(self):
         self.write("6.1/series", "0002-gone.patch\n")
         self.assertIn("0002-gone.patch: no such patch", self.refused(kernel_series.patches, self.series))
+
+
+class Copies(Made):
+    def setUp(self):
+        super().setUp()
+        self.write("hmem/driver/hmem_main.c", "one\ntwo\n")
+        self.patch = self.write("6.1/0001-change.patch", PATCH.replace("drivers/new.c", "drivers/char/hmem/hmem_main.c").replace(
+            "new file mode 100644\n", "new file mode 100644\nindex 000000000000..3e757656cf36\n"))
+
+    def test_a_stale_copy_is_named_and_made_anew(self):
+        self.assertEqual(kernel_copies.stale(self.root, self.patch), ["drivers/char/hmem/hmem_main.c"])
+        self.assertEqual(kernel_copies.refresh(self.root, self.patch), ["drivers/char/hmem/hmem_main.c"])
+        self.assertEqual(kernel_copies.stale(self.root, self.patch), [])
+        kernel_series.apply(self.tree, self.series)
+        self.assertEqual(self.read("tree/drivers/char/hmem/hmem_main.c"), "one\ntwo\n")
+        self.assertIn("line ten\n", self.read("tree/drivers/old.c"))
+
+    def test_a_file_of_the_patch_alone_stays(self):
+        (self.root / "hmem/driver/hmem_main.c").unlink()
+        before = self.patch.read_text(encoding="ascii")
+        self.assertEqual(kernel_copies.refresh(self.root, self.patch), [])
+        self.assertEqual(self.patch.read_text(encoding="ascii"), before)
 
 
 class Config(Made):
