@@ -56,6 +56,13 @@ file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${pages} DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/formats DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN *.md)
 
+# The driver as dkms wants it: dkms install hmem/VERSION. The header in it is a link to the tools' one.
+set(driver ${PROJECT_SOURCE_DIR}/hmem/driver)
+set(dkms src/hmem-${PROJECT_VERSION})
+file(GLOB sources CONFIGURE_DEPENDS ${driver}/*.c ${driver}/*.h)
+install(FILES ${sources} ${driver}/Kbuild ${driver}/dkms.conf DESTINATION ${dkms})
+install(FILES ${PROJECT_SOURCE_DIR}/hmem/uapi/hmem.h DESTINATION ${dkms}/include/linux)
+
 install(CODE "set(hmem_capture_build \"${HMEM_CAPTURE_BUILD}\")")
 install(CODE [[
   if(NOT EXISTS "${hmem_capture_build}/cmake_install.cmake")

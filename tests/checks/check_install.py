@@ -30,6 +30,10 @@ LAYOUT = [
     ("usr/share/bash-completion/completions/hmemdump", False),
     ("usr/share/bash-completion/completions/kdump-arm", False),
     ("usr/share/doc/hmem/README.md", False),
+    ("usr/src/hmem-0.1.0/Kbuild", False),
+    ("usr/src/hmem-0.1.0/dkms.conf", False),
+    ("usr/src/hmem-0.1.0/hmem_main.c", False),
+    ("usr/src/hmem-0.1.0/include/linux/hmem.h", False),
 ]
 CONFIGURATION = "etc/hmem/kdump-arm.conf"
 CRASHES = "var/crash"
