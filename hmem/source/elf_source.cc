@@ -21,7 +21,6 @@ using format::ElfHeader;
 using format::ElfSegment;
 
 constexpr uint32_t kIncompleteFlag = 1;  // e_flags of makedumpfile -E whose writing stopped early
-constexpr size_t kVerifyBytes = 1 << 20;
 constexpr size_t kShownRanges = 8;
 constexpr uint64_t kAllOnes = std::numeric_limits<uint64_t>::max();
 
@@ -49,7 +48,9 @@ class ElfSource final : public MemorySource {
   std::span<const PhysRange> ram() const override { return ram_; }
   std::span<const Note> notes() const override { return notes_; }
   std::span<const VirtSegment> virt_segments() const override { return virt_segments_; }
-  PageFateRun FateFrom(Pfn pfn, uint64_t most_pages) const override;
+  PageFateRun FateFrom(Pfn pfn, uint64_t most_pages) const override {
+    return extents_.FateFrom(pfn, most_pages, page_bytes_);
+  }
   bool complete() const override { return complete_; }
   const Findings& findings() const override { return findings_; }
   Status Verify(Findings& findings) const override;
@@ -64,7 +65,6 @@ class ElfSource final : public MemorySource {
   void AddPieces(const ElfSegment& segment, std::vector<Extent>& pieces) const;
   void ReportOverlaps(std::vector<PhysRange> ranges);
   void ReportTruncation();
-  void VerifyPages(PhysRange range, std::span<std::byte> buffer, Findings& findings) const;
   std::string At(std::string_view what) const { return fmt::format("{}: {}", file_.path(), what); }
 
   DumpFile file_;
@@ -224,11 +224,7 @@ void ElfSource::AddPieces(const ElfSegment& segment, std::vector<Extent>& pieces
                     .kind = ExtentKind::kTruncated,
                     .file_offset = segment.offset + (cut - start)});
   pieces.push_back({.phys = {data_end, end}, .kind = ExtentKind::kExcluded});
-  pieces.push_back({.phys = {PhysAddr(start.value / page_bytes_ * page_bytes_), start},
-                    .kind = ExtentKind::kPadding});
-  pieces.push_back(
-      {.phys = {end, PhysAddr((end.value + page_bytes_ - 1) / page_bytes_ * page_bytes_)},
-       .kind = ExtentKind::kPadding});
+  AddPadding({start, end}, page_bytes_, pieces);
 }
 
 void ElfSource::MapMemory(std::span<const ElfSegment> segments) {
@@ -247,13 +243,7 @@ void ElfSource::MapMemory(std::span<const ElfSegment> segments) {
   }
   ReportOverlaps(std::move(ranges));
   extents_ = ExtentMap(std::move(pieces));
-  for (const Extent& extent : extents_.all()) {
-    if (!ram_.empty() && ram_.back().end == extent.phys.start) {
-      ram_.back().end = extent.phys.end;
-    } else {
-      ram_.push_back(extent.phys);
-    }
-  }
+  ram_ = extents_.Ranges();
 }
 
 void ElfSource::ReportOverlaps(std::vector<PhysRange> ranges) {
@@ -318,60 +308,9 @@ Status ElfSource::Read(PhysAddr addr, std::span<std::byte> out) const {
   return {};
 }
 
-PageFateRun ElfSource::FateFrom(Pfn pfn, uint64_t most_pages) const {
-  uint64_t start;
-  if (!CheckedMul(pfn.value, page_bytes_, &start) || start > kAllOnes - page_bytes_)
-    return {PageFate::kHole, most_pages};
-  PhysRange page{PhysAddr(start), PhysAddr(start + page_bytes_)};
-  auto touching = extents_.Touching(page);
-  if (touching.empty()) {
-    auto behind = extents_.Touching({page.end, PhysAddr(kAllOnes)});
-    if (behind.empty()) return {PageFate::kHole, most_pages};
-    uint64_t pages = behind.front().phys.start.value / page_bytes_ - pfn.value;
-    return {PageFate::kHole, std::min(pages, most_pages)};
-  }
-  // A page of several pieces stands for itself; one piece speaks for all whole pages in it.
-  uint64_t pages = std::max<uint64_t>((touching.front().phys.end - page.start) / page_bytes_, 1);
-  if (touching.size() > 1) pages = 1;
-  pages = std::min(pages, most_pages);
-  bool data = false;
-  bool excluded = false;
-  for (const Extent& extent : touching) {
-    if (extent.kind == ExtentKind::kTruncated) return {PageFate::kNotReached, pages};
-    data |= extent.kind == ExtentKind::kData;
-    excluded |= extent.kind == ExtentKind::kExcluded;
-  }
-  if (excluded) return {PageFate::kExcluded, pages};
-  return {data ? PageFate::kPresent : PageFate::kHole, pages};
-}
-
-// One range page by page, after it failed as a whole.
-void ElfSource::VerifyPages(PhysRange range, std::span<std::byte> buffer,
-                            Findings& findings) const {
-  for (PhysAddr addr = range.start; addr < range.end;) {
-    uint64_t page_end = (addr.value / page_bytes_ + 1) * page_bytes_;
-    PhysRange page{addr, std::min(PhysAddr(page_end), range.end)};
-    if (Status status = Read(addr, buffer.first(page.size())); !status) {
-      bool cut = status.error().code() == ErrorCode::kTruncated;
-      findings.Add(Severity::kLoss, cut ? "source.elf.short" : "source.elf.unreadable", Show(page),
-                   status.error().ToString());
-    }
-    addr = page.end;
-  }
-}
-
 Status ElfSource::Verify(Findings& findings) const {
   findings.Merge(findings_);
-  std::vector<std::byte> buffer(std::max<size_t>(kVerifyBytes, page_bytes_));
-  for (const Extent& extent : extents_.all()) {
-    if (extent.kind != ExtentKind::kData) continue;
-    for (PhysAddr addr = extent.phys.start; addr < extent.phys.end;) {
-      PhysRange step{addr, std::min(addr + kVerifyBytes, extent.phys.end)};
-      if (!Read(step.start, std::span(buffer).first(step.size())))
-        VerifyPages(step, buffer, findings);
-      addr = step.end;
-    }
-  }
+  VerifyExtents(*this, extents_, "source.elf", findings);
   return {};
 }
 

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "hmem/source/extent_map.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <limits>
 #include <queue>
 
 namespace hmem::source {
 namespace {
+
+constexpr uint64_t kAllOnes = std::numeric_limits<uint64_t>::max();
+constexpr size_t kVerifyBytes = 1 << 20;
 
 // True when `b` is the better of two pieces that cover the same address.
 bool Better(const Extent& a, const Extent& b) {
@@ -19,6 +25,23 @@ bool Continues(const Extent& last, const Extent& next) {
   if (last.phys.end != next.phys.start || last.kind != next.kind) return false;
   if (last.kind != ExtentKind::kData && last.kind != ExtentKind::kTruncated) return true;
   return last.file_offset + last.phys.size() == next.file_offset;
+}
+
+// One range page by page, after it failed as a whole.
+void VerifyPages(const MemorySource& source, PhysRange range, std::span<std::byte> buffer,
+                 std::string_view id, Findings& findings) {
+  const uint64_t page_bytes = source.page_bytes();
+  for (PhysAddr addr = range.start; addr < range.end;) {
+    uint64_t page_end = (addr.value / page_bytes + 1) * page_bytes;
+    PhysRange page{addr, std::min(PhysAddr(page_end), range.end)};
+    if (Status status = source.Read(addr, buffer.first(page.size())); !status) {
+      bool cut = status.error().code() == ErrorCode::kTruncated;
+      findings.Add(Severity::kLoss, fmt::format("{}.{}", id, cut ? "short" : "unreadable"),
+                   fmt::format("phys {:#x}-{:#x}", page.start.value, page.end.value),
+                   status.error().ToString());
+    }
+    addr = page.end;
+  }
 }
 
 }  // namespace
@@ -70,6 +93,66 @@ std::span<const Extent> ExtentMap::Touching(PhysRange range) const {
   auto last = std::lower_bound(first, extents_.end(), range.end,
                                [](const Extent& e, PhysAddr a) { return e.phys.start < a; });
   return {first, last};
+}
+
+std::vector<PhysRange> ExtentMap::Ranges() const {
+  std::vector<PhysRange> ranges;
+  for (const Extent& extent : extents_) {
+    if (!ranges.empty() && ranges.back().end == extent.phys.start) {
+      ranges.back().end = extent.phys.end;
+    } else {
+      ranges.push_back(extent.phys);
+    }
+  }
+  return ranges;
+}
+
+PageFateRun ExtentMap::FateFrom(Pfn pfn, uint64_t most_pages, uint32_t page_bytes) const {
+  uint64_t start;
+  if (!CheckedMul(pfn.value, page_bytes, &start) || start > kAllOnes - page_bytes)
+    return {PageFate::kHole, most_pages};
+  PhysRange page{PhysAddr(start), PhysAddr(start + page_bytes)};
+  auto touching = Touching(page);
+  if (touching.empty()) {
+    auto behind = Touching({page.end, PhysAddr(kAllOnes)});
+    if (behind.empty()) return {PageFate::kHole, most_pages};
+    uint64_t pages = behind.front().phys.start.value / page_bytes - pfn.value;
+    return {PageFate::kHole, std::min(pages, most_pages)};
+  }
+  // A page of several pieces stands for itself; one piece speaks for all whole pages in it.
+  uint64_t pages = std::max<uint64_t>((touching.front().phys.end - page.start) / page_bytes, 1);
+  if (touching.size() > 1) pages = 1;
+  pages = std::min(pages, most_pages);
+  bool data = false;
+  bool excluded = false;
+  for (const Extent& extent : touching) {
+    if (extent.kind == ExtentKind::kTruncated) return {PageFate::kNotReached, pages};
+    data |= extent.kind == ExtentKind::kData;
+    excluded |= extent.kind == ExtentKind::kExcluded;
+  }
+  if (excluded) return {PageFate::kExcluded, pages};
+  return {data ? PageFate::kPresent : PageFate::kHole, pages};
+}
+
+void AddPadding(PhysRange range, uint32_t page_bytes, std::vector<Extent>& pieces) {
+  pieces.push_back({.phys = {PhysAddr(range.start.value / page_bytes * page_bytes), range.start},
+                    .kind = ExtentKind::kPadding});
+  uint64_t behind = (range.end.value + page_bytes - 1) / page_bytes * page_bytes;
+  pieces.push_back({.phys = {range.end, PhysAddr(behind)}, .kind = ExtentKind::kPadding});
+}
+
+void VerifyExtents(const MemorySource& source, const ExtentMap& extents, std::string_view id,
+                   Findings& findings) {
+  std::vector<std::byte> buffer(std::max<size_t>(kVerifyBytes, source.page_bytes()));
+  for (const Extent& extent : extents.all()) {
+    if (extent.kind != ExtentKind::kData) continue;
+    for (PhysAddr addr = extent.phys.start; addr < extent.phys.end;) {
+      PhysRange step{addr, std::min(addr + kVerifyBytes, extent.phys.end)};
+      if (!source.Read(step.start, std::span(buffer).first(step.size())))
+        VerifyPages(source, step, buffer, id, findings);
+      addr = step.end;
+    }
+  }
 }
 
 }  // namespace hmem::source
