@@ -44,7 +44,8 @@ class HmemSource final : public MemorySource {
   DumpIdentity identity() const override {
     return {.dump_id = format::DumpIdText(index_.dump_id),
             .crash_id = index_.header.identity().crash_id(),
-            .tool = index_.header.tool()};
+            .tool = index_.header.tool(),
+            .source = index_.header.source()};
   }
 
   PageFateRun FateFrom(Pfn pfn, uint64_t most_pages) const override;

@@ -48,13 +48,14 @@ struct DumpIdentity {
   std::string dump_id;   // 32 hex digits
   std::string crash_id;  // 32 hex digits
   std::string tool;      // program and version that wrote it
+  std::string source;    // format() of what it was made of
 };
 
 class MemorySource : public PhysReader {
  public:
   ~MemorySource() override = default;
 
-  virtual std::string_view format() const = 0;  // "elf", "vmcore", "kdump", "hmem"
+  virtual std::string_view format() const = 0;  // "device", "elf", "vmcore", "kdump", "hmem"
   virtual const std::string& path() const = 0;
   virtual uint16_t elf_machine() const = 0;  // EM_*
   virtual int word_bytes() const = 0;
@@ -66,6 +67,9 @@ class MemorySource : public PhysReader {
   virtual std::span<const Note> notes() const = 0;
   virtual std::span<const VirtSegment> virt_segments() const { return {}; }
   virtual DumpIdentity identity() const { return {}; }
+  // How memory is read and by which figures that was chosen, for people; empty where there is only
+  // one way.
+  virtual std::string AccessText() const { return {}; }
 
   // The serialised FirstFailure message that travels in the dump; empty where there is none.
   virtual std::span<const std::byte> first_failure() const { return {}; }
@@ -94,9 +98,10 @@ struct OpenOptions {
   uint64_t map_window_bytes = 4 << 20;
 };
 
-// Opens whatever is at `path`, by content. Three answers when it cannot: kUnsupported ("not mine":
-// no format knows the bytes; or known and not handled, which names the format and the feature),
-// kCorrupt or kTruncated ("mine but broken"), kIo.
+// Opens whatever is at `path`: a character device by what it answers, all else by content. Three
+// answers when it cannot: kUnsupported ("not mine": no format knows the bytes; or known and not
+// handled, which names the format and the feature), kCorrupt or kTruncated ("mine but broken"),
+// kIo.
 Result<std::unique_ptr<MemorySource>> Open(const std::string& path,
                                            const OpenOptions& options = {});
 

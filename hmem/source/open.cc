@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Finds the format of a file by its first bytes.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <vector>
@@ -17,6 +18,7 @@ constexpr size_t kShownBytes = 8;
 std::string KnownFormats() {
   std::string names;
   for (const SourceFormat* format : AllSourceFormats()) {
+    if (format->character_device) continue;
     if (!names.empty()) names += ", ";
     names += format->name;
   }
@@ -30,9 +32,28 @@ std::string HexBytes(std::span<const std::byte> bytes) {
   return text;
 }
 
+bool IsCharacterDevice(const std::string& path) {
+  struct stat info;
+  return ::stat(path.c_str(), &info) == 0 && S_ISCHR(info.st_mode);
+}
+
+// The answer of the last one when none takes it.
+Result<std::unique_ptr<MemorySource>> OpenCharacterDevice(const std::string& path,
+                                                          const OpenOptions& options) {
+  Result<std::unique_ptr<MemorySource>> opened =
+      Fail(ErrorCode::kUnsupported, fmt::format("{}: a character device", path));
+  for (const SourceFormat* format : AllSourceFormats()) {
+    if (!format->character_device) continue;
+    opened = format->open(path, options);
+    if (opened) break;
+  }
+  return opened;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<MemorySource>> Open(const std::string& path, const OpenOptions& options) {
+  if (IsCharacterDevice(path)) return OpenCharacterDevice(path, options);
   std::vector<std::byte> head(kHeadBytes);
   {
     HMEM_ASSIGN(DumpFile file, DumpFile::Open(path, options.map_window_bytes));
@@ -42,7 +63,7 @@ Result<std::unique_ptr<MemorySource>> Open(const std::string& path, const OpenOp
   if (head.empty())
     return Fail(ErrorCode::kUnsupported, fmt::format("{}: an empty file, not a dump", path));
   for (const SourceFormat* format : AllSourceFormats()) {
-    if (format->sniff(head)) return format->open(path, options);
+    if (!format->character_device && format->sniff(head)) return format->open(path, options);
   }
   return Fail(
       ErrorCode::kUnsupported,

@@ -16,6 +16,8 @@ namespace hmem::source {
 
 struct SourceFormat {
   std::string_view name;
+  // True for what opens character devices, which have no first bytes; sniff() is not called then.
+  bool character_device = false;
   // True when the first bytes (up to 64 KiB, fewer for a short file) are this format's, whatever is
   // broken behind them.
   bool (*sniff)(std::span<const std::byte> head);

@@ -184,6 +184,7 @@ v1::DumpHeader MakeDumpHeader(const source::MemorySource& source, const CaptureO
   header.set_codec(std::string(options.codec->name));
   header.set_chunk_digest("xxh3-128");
   header.set_order("address");
+  header.set_source(std::string(source.format()));
   return header;
 }
 

@@ -93,6 +93,7 @@ v1::Origin OpenedDump::origin() const {
   origin.set_dump_id(firstfailure::SafeText(identity.dump_id));
   origin.set_crash_id(firstfailure::SafeText(identity.crash_id));
   origin.set_tool(firstfailure::SafeText(identity.tool));
+  origin.set_source(firstfailure::SafeText(identity.source));
   return origin;
 }
 
