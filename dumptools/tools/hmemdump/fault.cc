@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,6 +20,11 @@ void ObeyFault() {
     std::vector<std::vector<char>> hoard;
     for (;;) hoard.emplace_back(1 << 20, 'x');
   }
+}
+
+void ObeyFaultOfSource(std::string_view format) {
+  const char* mode = std::getenv("HMEM_FAULT");
+  if (mode != nullptr && std::string_view(mode) == std::string(format) + "-abort") std::abort();
 }
 
 void ObeyFaultInRecord() {

@@ -4,12 +4,13 @@
 #include <sodium.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "dumptools/tools/hmemdump/dump_stage.h"
 #include "dumptools/tools/hmemdump/exit_code.h"
@@ -18,6 +19,7 @@
 #include "dumptools/tools/hmemdump/options.h"
 #include "dumptools/tools/hmemdump/record_stage.h"
 #include "dumptools/tools/hmemdump/report.h"
+#include "dumptools/tools/hmemdump/source_choice.h"
 #include "dumptools/tools/hmemdump/talk.h"
 #include "dumptools/tools/hmemdump/target.h"
 #include "hmem/base/fd.h"
@@ -33,16 +35,6 @@ void RequestStop(int) { stop_requested = true; }
 int Complain(const Error& error) {
   Say("{}", error.ToString());
   return kExitFailed;
-}
-
-Result<std::string> FindSource() {
-  static constexpr std::array<const char*, 2> kPlaces = {"/dev/hmem", "/proc/vmcore"};
-  for (const char* place : kPlaces) {
-    if (::access(place, F_OK) == 0) return std::string(place);
-  }
-  return Fail(
-      ErrorCode::kNotFound,
-      "no SOURCE given, and neither /dev/hmem nor /proc/vmcore is here: not a capture kernel?");
 }
 
 // A descriptor that is missing would be given to the next file that is opened, and what is said
@@ -73,13 +65,13 @@ int ExitCodeOf(const DumpResult& result, const Findings& findings) {
   return findings.HasLosses() ? kExitLosses : kExitComplete;
 }
 
-int Run(Options options) {
+Result<std::unique_ptr<source::MemorySource>> OpenSource(const Options& options) {
+  if (!options.source.empty()) return source::Open(options.source);
+  return OpenFirst(SourcePlaces(), [](std::string_view text) { Say("{}", text); });
+}
+
+int Run(const Options& options) {
   auto start = std::chrono::steady_clock::now();
-  if (options.source.empty()) {
-    auto found = FindSource();
-    if (!found) return Complain(found.error());
-    options.source = *std::move(found);
-  }
   Target target;
   if (!options.log_only) {
     auto resolved = ResolveTarget(options.destination, options.format == Format::kElf,
@@ -87,8 +79,9 @@ int Run(Options options) {
     if (!resolved) return Complain(resolved.error());
     target = *std::move(resolved);
   }
-  auto source = source::Open(options.source);
+  auto source = OpenSource(options);
   if (!source) return Complain(source.error());
+  ObeyFaultOfSource((*source)->format());
   if (options.log_only) return PrintLog(**source, options);
   Findings findings;
   auto result = options.first_failure_only
@@ -96,6 +89,9 @@ int Run(Options options) {
                     : RunDumpStage(**source, options, target, start, stop_requested, findings);
   // Nothing was made, so what it would have lacked is nobody's concern.
   if (!result) return Complain(result.error());
+  result->source_path = (*source)->path();
+  result->source_format = (*source)->format();
+  result->source_access = (*source)->AccessText();
   result->exit_code = ExitCodeOf(*result, findings);
   result->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   PrintFindings(findings);

@@ -4,6 +4,7 @@
 namespace hmem::dump {
 
 void ObeyFault() {}
+void ObeyFaultOfSource(std::string_view) {}
 void ObeyFaultInRecord() {}
 
 }  // namespace hmem::dump

@@ -97,11 +97,11 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   app.get_formatter()->column_width(36);
   std::vector<std::string> places;
   std::string compress = "lz4", exclude = "zero", max_bytes, order = "address";
-  app.add_option("places", places,
-                 "[SOURCE] DEST: a dump file, /proc/vmcore or /dev/hmem; a file, directory, block "
-                 "device or -.")
-      ->required()
-      ->expected(1, 2)
+  app.add_option(
+         "places", places,
+         "[SOURCE] DEST: a dump file, /dev/hmem or /proc/vmcore (default: the first of these "
+         "two that can be read); a file, directory, block device or -.")
+      ->expected(0, 2)
       ->type_name("");
   app.add_option("-c,--compress", compress,
                  "lz4, zstd or none, with :LEVEL behind it (default lz4).")
@@ -116,7 +116,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   app.add_option("--order", order, "Order of the pages: address (default).")->type_name("ORDER");
   app.add_flag("--first-failure-only", options.first_failure_only, "Make the record and no dump.");
   app.add_flag("--log-only", options.log_only,
-               "Print the kernel log of SOURCE on stdout and nothing else.");
+               "Print the kernel log of SOURCE on stdout and nothing else; takes no DEST.");
   app.add_option("--record", options.record_path, "Embed this record instead of building one.")
       ->type_name("FILE");
   app.add_flag("--no-record", options.no_record,
@@ -173,10 +173,11 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
     options.max_bytes = *size;
   }
   if (options.log_only) {
-    if (places.size() != 1) return Usage("--log-only takes SOURCE and no DEST");
-    options.source = places[0];
+    if (places.size() > 1) return Usage("--log-only takes SOURCE and no DEST");
+    if (!places.empty()) options.source = places[0];
     return options;
   }
+  if (places.empty()) return Usage("DEST is missing: the file, directory or device to write to");
   if (options.no_record && options.first_failure_only)
     return Usage("--no-record: with --first-failure-only nothing is left to make");
   options.destination = places.back();

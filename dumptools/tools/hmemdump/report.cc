@@ -107,6 +107,8 @@ Status PrintResult(const Options& options, const DumpResult& result, const Findi
   if (options.stats) {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
+    Say("source: {} ({}){}{}", result.source_path, result.source_format,
+        result.source_access.empty() ? "" : ", large reads by ", result.source_access);
     Say("pages: {} in RAM, {} kept, {} zero, {} filtered before, {} unreadable, "
         "{} not reached\n"
         "hmemdump: {} bytes raw, {} bytes written, {:.2f} s, {} KiB of memory at most",
@@ -118,6 +120,9 @@ Status PrintResult(const Options& options, const DumpResult& result, const Findi
     Json json;
     json["path"] = result.path;
     json["record_path"] = result.record_path;
+    json["source"] = {{"path", result.source_path},
+                      {"format", result.source_format},
+                      {"access", result.source_access}};
     json["dry_run"] = options.dry_run;
     json["state"] = StateOf(result);
     json["dump_id"] = result.dump_id;

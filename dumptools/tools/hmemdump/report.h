@@ -33,6 +33,9 @@ struct DumpResult {
   std::string record_path;  // empty: no record file of its own
   std::string dump_id;
   std::string crash_id;
+  std::string source_path;
+  std::string source_format;
+  std::string source_access;  // MemorySource::AccessText()
   capture::CaptureOutcome outcome;
   uint32_t page_bytes = 0;
   double seconds = 0;

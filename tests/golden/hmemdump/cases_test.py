@@ -110,6 +110,22 @@ class Hmemdump(unittest.TestCase):
         self.refused(self.core, there, code=1, saying="there.hmem: not overwritten: File exists")
         self.assertEqual(there.read_bytes(), b"mine")
 
+    def test_the_result_tells_what_was_read(self):
+        out, said = self.run_it("--json", "--stats", self.core, self.out, code=3)
+        self.assertEqual(json.loads(out)["source"], {"path": str(self.core), "format": "elf", "access": ""})
+        self.assertIn(f"hmemdump: source: {self.core} (elf)\n", said)
+
+    def test_words_that_are_missing_are_named(self):
+        self.refused(code=2, saying="DEST is missing: the file, directory or device to write to; see hmemdump --help")
+        self.refused("-j", "2", code=2, saying="DEST is missing")
+        self.refused("--log-only", self.core, self.out, code=2, saying="--log-only takes SOURCE and no DEST")
+
+    def test_without_source_it_says_where_it_looked(self):
+        if pathlib.Path("/dev/hmem").exists() or pathlib.Path("/proc/vmcore").exists():
+            self.skipTest("a capture kernel")
+        for words in ([self.out], ["--log-only"]):
+            self.refused(*words, code=1, saying="none of /dev/hmem, /proc/vmcore is here")
+
     def test_stream_is_the_dump(self):
         out, _ = self.run_it(self.core, "-", code=3)
         self.assertEqual(out[:4], b"\x89HMF")
