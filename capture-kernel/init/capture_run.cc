@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <span>
 
+#include "capture-kernel/init/core_header.h"
 #include "capture-kernel/init/ending.h"
 #include "capture-kernel/init/kernel_modules.h"
 #include "capture-kernel/init/stage_command.h"
@@ -39,12 +40,6 @@ constexpr int kExitComplete = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitLosses = 3;
 
-Result<uint64_t> FileBytes(const char* path) {
-  struct stat st;
-  if (::stat(path, &st) != 0) return FailErrno(path, errno);
-  return static_cast<uint64_t>(st.st_size);
-}
-
 uint64_t MemAvailableBytes() {
   auto text = ReadTextFile("/proc/meminfo", 64 * 1024);
   if (!text) return 0;
@@ -71,18 +66,14 @@ plan::FinalAction CaptureRun::Run() {
   watchdog_.emplace();
   console_->Say("capture kernel up");
   ReadPlan();
-  auto memory = FileBytes("/proc/vmcore");
-  if (!memory) {
-    console_->Say(fmt::format("no old kernel's memory here: {}", memory.error().ToString()));
-    return plan_.final_action;
-  }
-  memory_bytes_ = *memory;
-  uint64_t total_s = plan_.TotalDeadline(memory_bytes_);
+  if (!FindOldMemory()) return plan_.final_action;
+  uint64_t total_s = plan_.TotalDeadline(old_memory_.bytes());
   end_by_ms_ = UptimeMs() + total_s * 1000;
   StartOverseer(total_s + plan_.deadlines.log_s + kSyncDeadlineMs / 1000 + kOverseerGraceSeconds);
   bool target_ready = false;
   if (plan_read_) {
-    LoadModules();
+    LoadModules(plan_.modules);
+    timeline_.Mark("modules", "modules loaded", UptimeNs());
     StartWatchdog();
     auto prepared = PrepareTarget();
     target_ready = prepared.has_value();
@@ -128,8 +119,46 @@ void CaptureRun::ReadPlan() {
   faults_ = FaultsToInject();
 }
 
-void CaptureRun::LoadModules() {
-  for (const plan::Module& module : plan_.modules) {
+bool CaptureRun::FindOldMemory() {
+  if (plan_.source != plan::SourceChoice::kVmcore) LoadDeviceModules();
+  auto ask = [this](std::string_view path,
+                    Result<uint64_t> (*bytes)(const std::string&)) -> Result<uint64_t> {
+    auto in_child = [&]() -> Result<std::string> {
+      HMEM_ASSIGN(uint64_t answer, bytes(std::string(path)));
+      return std::to_string(answer);
+    };
+    HMEM_ASSIGN(std::string text, InChild(in_child, kTargetDeadlineMs));
+    return plan::ParseNumber(text, 0, UINT64_MAX);
+  };
+  auto device = ask(kDevicePath, DeviceBytes);
+  auto found = OldMemory::Choose(plan_.source, device, ask(kVmcorePath, VmcoreBytes));
+  if (!found) {
+    console_->Say(fmt::format("no old kernel's memory here: {}", found.error().ToString()));
+    return false;
+  }
+  old_memory_ = *std::move(found);
+  console_->Say(fmt::format("old memory: {}", old_memory_.Text()));
+  return true;
+}
+
+// A stock kernel forgets where the core header is once /proc/vmcore has read it.
+void CaptureRun::LoadDeviceModules() {
+  if (plan_.device_modules.empty()) return;
+  auto command_line = ReadTextFile("/proc/cmdline", kMiB);
+  auto address =
+      command_line ? CoreHeaderAddress(*command_line) : std::unexpected(command_line.error());
+  if (!address) {
+    console_->Say(fmt::format("hmem.ko is not loaded: {}", address.error().ToString()));
+    return;
+  }
+  std::vector<plan::Module> modules = plan_.device_modules;
+  std::string& options = modules.back().options;
+  options += fmt::format("{}elfcorehdr={:#x}", options.empty() ? "" : " ", *address);
+  LoadModules(modules);
+}
+
+void CaptureRun::LoadModules(const std::vector<plan::Module>& modules) {
+  for (const plan::Module& module : modules) {
     auto load = [&]() -> Result<std::string> {
       HMEM_TRY(LoadModule(module.path, module.options));
       return "";
@@ -138,7 +167,6 @@ void CaptureRun::LoadModules() {
     if (auto loaded = InChild(load, kModuleDeadlineMs); !loaded)
       console_->Say(Within(module.path, std::move(loaded)).error().ToString());
   }
-  timeline_.Mark("modules", "modules loaded", UptimeNs());
 }
 
 // Its driver may be one of the modules.
@@ -204,7 +232,7 @@ std::string CaptureRun::NameOnTarget(std::string_view file) const {
 uint64_t CaptureRun::StageDeadlineMs(Stage stage) const {
   uint64_t now = UptimeMs();
   uint64_t left = end_by_ms_ > now ? end_by_ms_ - now : 0;
-  uint64_t seconds = plan_.DumpDeadline(memory_bytes_);
+  uint64_t seconds = plan_.DumpDeadline(old_memory_.bytes());
   if (stage == Stage::kRecord || stage == Stage::kRecordAgain) seconds = plan_.deadlines.record_s;
   if (stage == Stage::kLog) return plan_.deadlines.log_s * 1000;  // short, and all that is left
   return std::min(seconds * 1000, left);
@@ -284,6 +312,7 @@ StageOutcome CaptureRun::Run(Stage stage) {
   limits.deadline_ms = StageDeadlineMs(stage);
   limits.data_bytes = ChildMemoryBytes();
   StageDestination destination;
+  destination.source = old_memory_.source();
   destination.device = !directory_;
   destination.path =
       directory_ ? directory_->File(record_stage ? kRecordFile : kDumpFile) : device_node_;
@@ -336,6 +365,8 @@ StageOutcome CaptureRun::Run(Stage stage) {
   if (!outcome.done)
     console_->Say(fmt::format("stage {} failed: {}", StageName(stage), outcome.reason));
   if (outcome.target_lost) console_->Say(fmt::format("{}: {}", device_node_, loss));
+  if (!outcome.done && stage != Stage::kLog && old_memory_.StepOver())
+    console_->Say(fmt::format("the next stage reads {}", old_memory_.name()));
   if (record_stage && !outcome.done) (void)RecordDurable();
   return outcome;
 }

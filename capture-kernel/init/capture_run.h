@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "capture-kernel/init/capture_directory.h"
 #include "capture-kernel/init/child.h"
@@ -14,6 +15,7 @@
 #include "capture-kernel/init/console.h"
 #include "capture-kernel/init/fault.h"
 #include "capture-kernel/init/ladder.h"
+#include "capture-kernel/init/old_memory.h"
 #include "capture-kernel/init/watchdog.h"
 #include "capture-kernel/plan/capture_plan.h"
 #include "hmem/base/result.h"
@@ -30,7 +32,10 @@ class CaptureRun : private StageRunner {
  private:
   Status MountKernelFileSystems();
   void ReadPlan();
-  void LoadModules();
+  // Loads hmem.ko and looks for the ways to the old kernel's memory; false when there is none.
+  bool FindOldMemory();
+  void LoadDeviceModules();
+  void LoadModules(const std::vector<plan::Module>& modules);
   Status PrepareTarget();
   Status MountTarget(const std::string& device);
   void StartWatchdog();
@@ -62,7 +67,7 @@ class CaptureRun : private StageRunner {
   std::optional<CaptureDirectory> directory_;  // a file-system target that is mounted
   bool record_durable_ = false;
   int attempts_ = 0;
-  uint64_t memory_bytes_ = 0;
+  OldMemory old_memory_;
   uint64_t end_by_ms_ = 0;
   Faults faults_;
 };

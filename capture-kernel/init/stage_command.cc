@@ -8,7 +8,6 @@
 namespace hmem::init {
 namespace {
 
-constexpr std::string_view kSource = "/proc/vmcore";
 // The newest lines: a serial line of 9600 baud takes no more in the minute there is for it.
 constexpr std::string_view kLogBytes = "48K";
 
@@ -37,16 +36,19 @@ ChildCommand StageCommand(Stage stage, const StageDestination& destination,
       add({"--jobs", "1", "--compress", "none", "--no-record"});
       break;
     case Stage::kLog:
-      add({"--log-only", "--max-bytes", kLogBytes, kSource});
+      add({"--log-only", "--max-bytes", kLogBytes});
       break;
   }
   if (stage != Stage::kLog) {
     if (destination.device) add({"--overwrite-dump"});
+    if (dumps) add({"--stats"});
     if (dumps && destination.end_after_s != 0)
       add({"--deadline", fmt::format("{}", destination.end_after_s)});
     // Its progress would get into the lines of others on the console.
-    add({"--progress", "none", "--identity", destination.identity, kSource, destination.path});
+    add({"--progress", "none", "--identity", destination.identity});
   }
+  if (!destination.source.empty()) add({destination.source});
+  if (stage != Stage::kLog) add({destination.path});
   command.environment.push_back("PATH=/bin");
   if (!fault.empty()) command.environment.push_back(fmt::format("HMEM_FAULT={}", fault));
   return command;

@@ -13,6 +13,8 @@
 namespace hmem::init {
 
 struct StageDestination {
+  // SOURCE of hmemdump; empty: the first that it can read.
+  std::string source;
   // "<directory>/dump.hmem" or "/dev/vdb"; the record stands beside the first, in front on the
   // second.
   std::string path;

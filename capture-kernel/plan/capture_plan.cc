@@ -40,6 +40,18 @@ uint64_t* NumberField(std::string_view key, CapturePlan* plan, uint64_t* max) {
   return nullptr;
 }
 
+Module ParseModule(const std::string& value) {
+  size_t blank = std::min(value.find(' '), value.size());
+  return {value.substr(0, blank), value.substr(std::min(blank + 1, value.size()))};
+}
+
+void AppendModules(std::string_view key, const std::vector<Module>& modules, std::string& text) {
+  for (const Module& module : modules) {
+    text += fmt::format("{} = {}{}{}\n", key, module.path, module.options.empty() ? "" : " ",
+                        module.options);
+  }
+}
+
 Status Apply(const KeyValue& entry, CapturePlan* plan) {
   if (std::string* text = TextField(entry.key, plan)) {
     *text = entry.value;
@@ -50,10 +62,13 @@ Status Apply(const KeyValue& entry, CapturePlan* plan) {
     HMEM_ASSIGN(*number, ParseNumber(entry.value, 0, max));
     return {};
   }
-  if (entry.key == "module") {
-    size_t blank = std::min(entry.value.find(' '), entry.value.size());
-    plan->modules.push_back({entry.value.substr(0, blank),
-                             entry.value.substr(std::min(blank + 1, entry.value.size()))});
+  if (entry.key == "module" || entry.key == "device_module") {
+    auto& modules = entry.key == "module" ? plan->modules : plan->device_modules;
+    modules.push_back(ParseModule(entry.value));
+    return {};
+  }
+  if (entry.key == "source") {
+    HMEM_ASSIGN(plan->source, ParseSourceChoice(entry.value));
     return {};
   }
   if (entry.key == "final_action") {
@@ -108,6 +123,26 @@ Result<FinalAction> ParseFinalAction(std::string_view word) {
               fmt::format("\"{}\" is none of reboot, poweroff, halt", word));
 }
 
+std::string_view SourceChoiceName(SourceChoice choice) {
+  switch (choice) {
+    case SourceChoice::kAuto:
+      return "auto";
+    case SourceChoice::kHmem:
+      return "hmem";
+    case SourceChoice::kVmcore:
+      return "vmcore";
+  }
+  return "auto";
+}
+
+Result<SourceChoice> ParseSourceChoice(std::string_view word) {
+  for (SourceChoice choice : {SourceChoice::kAuto, SourceChoice::kHmem, SourceChoice::kVmcore}) {
+    if (word == SourceChoiceName(choice)) return choice;
+  }
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("\"{}\" is none of auto, hmem, vmcore", word));
+}
+
 uint64_t CapturePlan::DumpDeadline(uint64_t memory_bytes) const {
   if (deadlines.dump_s != 0) return deadlines.dump_s;
   return std::min(kDumpBaseSeconds + memory_bytes / kDumpBytesPerSecond, kMaxDeadlineSeconds);
@@ -134,10 +169,9 @@ std::string FormatCapturePlan(const CapturePlan& plan) {
     text += fmt::format("target.fs_type = {}\ntarget.fs_uuid = {}\ntarget.directory = {}\n",
                         target.file_system.type, target.file_system.uuid, target.directory);
   }
-  for (const Module& module : plan.modules) {
-    text += fmt::format("module = {}{}{}\n", module.path, module.options.empty() ? "" : " ",
-                        module.options);
-  }
+  text += fmt::format("source = {}\n", SourceChoiceName(plan.source));
+  AppendModules("device_module", plan.device_modules, text);
+  AppendModules("module", plan.modules, text);
   text += fmt::format(
       "deadline.record = {}\ndeadline.dump = {}\ndeadline.target = {}\ndeadline.log = "
       "{}\ndeadline.total = {}\n",
@@ -152,7 +186,8 @@ Result<CapturePlan> ParseCapturePlan(std::string_view text, std::string_view nam
   CapturePlan plan;
   std::set<std::string> seen;
   for (const KeyValue& entry : entries) {
-    if (entry.key != "module" && !seen.insert(entry.key).second) {
+    bool repeats = entry.key == "module" || entry.key == "device_module";
+    if (!repeats && !seen.insert(entry.key).second) {
       return std::unexpected(
           EntryError(name, entry, fmt::format("\"{}\" a second time", entry.key)));
     }

@@ -19,6 +19,17 @@ enum class FinalAction { kReboot, kPoweroff, kHalt };
 std::string_view FinalActionName(FinalAction action);  // "reboot", "poweroff", "halt"
 Result<FinalAction> ParseFinalAction(std::string_view word);
 
+// Where the old kernel's memory is read. One is the other's substitute in any case: when it is not
+// there, or when a stage failed that read it.
+enum class SourceChoice {
+  kAuto,    // /dev/hmem where the capture kernel has it
+  kHmem,    // the same, and arming fails where it has not
+  kVmcore,  // /proc/vmcore; hmem.ko is not loaded
+};
+
+std::string_view SourceChoiceName(SourceChoice choice);  // "auto", "hmem", "vmcore"
+Result<SourceChoice> ParseSourceChoice(std::string_view word);
+
 // Where the dump goes and how to find it again.
 struct Target {
   enum class Kind { kPath, kDevice };
@@ -55,14 +66,18 @@ struct Module {
 
 struct CapturePlan {
   Target target;
-  std::vector<Module> modules;  // in load order
+  SourceChoice source = SourceChoice::kAuto;
+  // hmem.ko behind what it needs; empty when it is built in or not there. The last one gets
+  // elfcorehdr= as well.
+  std::vector<Module> device_modules;
+  std::vector<Module> modules;  // of the target; in load order
   Deadlines deadlines;
   FinalAction final_action = FinalAction::kReboot;
 
   bool operator==(const CapturePlan&) const = default;
 
-  // `memory_bytes` is the size of /proc/vmcore. 60 s and one more for each 16 MiB when the plan
-  // says 0.
+  // `memory_bytes` is the size of the old kernel's memory. 60 s and one more for each 16 MiB when
+  // the plan says 0.
   uint64_t DumpDeadline(uint64_t memory_bytes) const;
   // Of the whole run: all stages at their worst, or what the plan says.
   uint64_t TotalDeadline(uint64_t memory_bytes) const;

@@ -12,7 +12,8 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::Not;
 
-std::string Line(Stage stage, const StageDestination& destination = {"/mnt/x/dump.hmem", false}) {
+std::string Line(Stage stage,
+                 const StageDestination& destination = {"/proc/vmcore", "/mnt/x/dump.hmem"}) {
   return fmt::format("{}", fmt::join(StageCommand(stage, destination, "").argv, " "));
 }
 
@@ -23,51 +24,61 @@ TEST(StageCommand, EveryRungIsSimplerThanTheOneAbove) {
             "/mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kRecordAgain), Line(Stage::kRecord));
   EXPECT_EQ(Line(Stage::kFull),
-            "/bin/hmemdump --progress none --identity /etc/hmem/identity.conf /proc/vmcore "
+            "/bin/hmemdump --stats --progress none --identity /etc/hmem/identity.conf /proc/vmcore "
             "/mnt/x/dump.hmem");
-  EXPECT_EQ(
-      Line(Stage::kSingle),
-      "/bin/hmemdump --jobs 1 --compress none --progress none --identity /etc/hmem/identity.conf "
-      "/proc/vmcore /mnt/x/dump.hmem");
+  EXPECT_EQ(Line(Stage::kSingle),
+            "/bin/hmemdump --jobs 1 --compress none --stats --progress none --identity "
+            "/etc/hmem/identity.conf "
+            "/proc/vmcore /mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kAddress),
-            "/bin/hmemdump --jobs 1 --compress none --no-record --progress none --identity "
+            "/bin/hmemdump --jobs 1 --compress none --no-record --stats --progress none --identity "
             "/etc/hmem/identity.conf /proc/vmcore "
             "/mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kLog), "/bin/hmemdump --log-only --max-bytes 48K /proc/vmcore");
 }
 
 TEST(StageCommand, OnlyTheFullDumpUsesSeveralCpus) {
-  StageDestination destination{.path = "/mnt/x/dump.hmem", .device = false, .cpus = 4};
+  StageDestination destination{.source = "/proc/vmcore", .path = "/mnt/x/dump.hmem", .cpus = 4};
   EXPECT_THAT(StageCommand(Stage::kFull, destination, "").argv, Contains("4"));
   EXPECT_THAT(StageCommand(Stage::kSingle, destination, "").argv, Not(Contains("4")));
 }
 
 TEST(StageCommand, ADumpEndsBeforeItIsKilledAndARecordHasNothingToEnd) {
-  StageDestination destination{.path = "/mnt/x/dump.hmem", .device = false, .end_after_s = 50};
+  StageDestination destination{
+      .source = "/proc/vmcore", .path = "/mnt/x/dump.hmem", .end_after_s = 50};
   for (Stage stage : {Stage::kFull, Stage::kSingle, Stage::kAddress})
-    EXPECT_THAT(Line(stage, destination), testing::HasSubstr(" --deadline 50 "))
+    EXPECT_THAT(Line(stage, destination), testing::HasSubstr(" --stats --deadline 50 "))
         << StageName(stage);
   for (Stage stage : {Stage::kRecord, Stage::kLog})
     EXPECT_THAT(Line(stage, destination), Not(testing::HasSubstr("--deadline")));
 }
 
 TEST(StageCommand, OnADeviceOnlyADumpMayBeOverwritten) {
-  EXPECT_EQ(Line(Stage::kFull, {"/dev/vdb", true}),
-            "/bin/hmemdump --overwrite-dump --progress none --identity /etc/hmem/identity.conf "
-            "/proc/vmcore /dev/vdb");
+  EXPECT_EQ(
+      Line(Stage::kFull, {"/proc/vmcore", "/dev/vdb", true}),
+      "/bin/hmemdump --overwrite-dump --stats --progress none --identity /etc/hmem/identity.conf "
+      "/proc/vmcore /dev/vdb");
 }
 
 TEST(StageCommand, TheIdentityCanBeACopy) {
-  StageDestination destination{.path = "/dev/vdb", .device = true};
+  StageDestination destination{.source = "", .path = "/dev/vdb", .device = true};
   destination.identity = "/run/hmem/identity.conf";
   EXPECT_THAT(StageCommand(Stage::kRecord, destination, "").argv,
               Contains("/run/hmem/identity.conf"));
 }
 
+TEST(StageCommand, WithoutASourceHmemdumpFindsIt) {
+  StageDestination destination{.source = "", .path = "/mnt/x/dump.hmem"};
+  EXPECT_EQ(Line(Stage::kFull, destination),
+            "/bin/hmemdump --stats --progress none --identity /etc/hmem/identity.conf "
+            "/mnt/x/dump.hmem");
+  EXPECT_EQ(Line(Stage::kLog, destination), "/bin/hmemdump --log-only --max-bytes 48K");
+}
+
 TEST(StageCommand, AFaultGoesIntoTheEnvironment) {
-  EXPECT_THAT(StageCommand(Stage::kFull, {"/dev/vdb", true}, "hang").environment,
+  EXPECT_THAT(StageCommand(Stage::kFull, {"/proc/vmcore", "/dev/vdb", true}, "hang").environment,
               ElementsAre("PATH=/bin", "HMEM_FAULT=hang"));
-  EXPECT_THAT(StageCommand(Stage::kFull, {"/dev/vdb", true}, "").environment,
+  EXPECT_THAT(StageCommand(Stage::kFull, {"/proc/vmcore", "/dev/vdb", true}, "").environment,
               ElementsAre("PATH=/bin"));
 }
 

@@ -14,6 +14,8 @@ CapturePlan PathPlan() {
   plan.target.sectors = 12345;
   plan.target.file_system = {"xfs", "00112233-4455-6677-8899-aabbccddeeff"};
   plan.target.directory = "/crash";
+  plan.source = SourceChoice::kHmem;
+  plan.device_modules = {{"/lib/modules/of.ko", ""}, {"/lib/modules/hmem.ko", "debug=1"}};
   plan.modules = {{"/lib/modules/virtio.ko", ""},
                   {"/lib/modules/virtio_blk.ko", "queue_depth=4 x=\"a b\""}};
   plan.deadlines = {.record_s = 5, .dump_s = 6, .target_s = 7, .log_s = 8, .total_s = 9};
@@ -67,6 +69,11 @@ TEST(CapturePlan, RefusesAnUnknownKind) {
 
 TEST(CapturePlan, RefusesAnUnknownFinalAction) {
   EXPECT_NE(Refusal(With("final_action", "final_action = dance\n")).find("\"dance\" is none of"),
+            std::string::npos);
+}
+
+TEST(CapturePlan, RefusesAnUnknownSource) {
+  EXPECT_NE(Refusal(With("source", "source = kcore\n")).find("\"kcore\" is none of auto, hmem"),
             std::string::npos);
 }
 
