@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "dumptools/loader/command_line.h"
+#include "dumptools/loader/device_driver.h"
 #include "dumptools/loader/initramfs.h"
 #include "dumptools/loader/module_index.h"
 #include "dumptools/loader/module_options.h"
@@ -130,6 +131,7 @@ class Preparer {
     PrepareKernel();
     PrepareTarget();
     PrepareModules();
+    PrepareSource();
     PrepareIdentity();
     PrepareCommandLine();
     PrepareInitramfs();
@@ -196,6 +198,19 @@ class Preparer {
     Add(Passed("modules", fmt::format("{} needed", out_.module_files.size())));
   }
 
+  void PrepareSource() {
+    if (!out_.kernel) return;
+    const std::string& release = out_.kernel->release;
+    auto index = ModuleIndex::Open(host_, "/lib/modules/" + release);
+    if (!index) return;  // PrepareModules() has said so
+    DeviceDriver driver = FindDeviceDriver(host_, *index, release,
+                                           host_.Read("/boot/config-" + release).value_or(""));
+    Add(CheckSource(config_.source, driver));
+    bool device = driver.usable && config_.source != plan::SourceChoice::kVmcore;
+    out_.source = device ? "/dev/hmem" : "/proc/vmcore";
+    if (device) out_.device_module_files = std::move(driver.files);
+  }
+
   void PrepareIdentity() {
     auto identity = MakeIdentity(host_, config_.labels);
     if (!identity) return Refuse("identity", identity.error(), "run systemd-machine-id-setup");
@@ -221,9 +236,11 @@ class Preparer {
     if (!have_modules_) return;
     InitramfsInput input;
     input.plan.target = out_.target->target;
+    input.plan.source = config_.source;
     input.plan.deadlines = config_.deadlines;
     input.plan.final_action = config_.final_action;
     input.module_files = out_.module_files;
+    input.device_module_files = out_.device_module_files;
     input.module_options = ReadModuleOptions(host_);
     input.identity = out_.identity;
     auto initramfs = BuildInitramfs(host_, input);

@@ -25,7 +25,10 @@ struct Preparation {
   std::string kernel_path;
   std::optional<KernelImage> kernel;
   std::optional<ResolvedTarget> target;
-  std::vector<std::string> module_files;  // on the host, in load order
+  std::vector<std::string> module_files;         // on the host, in load order
+  std::vector<std::string> device_module_files;  // hmem.ko, where the capture kernel needs it
+  // What the old kernel's memory will be read from: "/dev/hmem", "/proc/vmcore". Empty: not known.
+  std::string source;
   Identity identity;
   std::string command_line;
   std::vector<std::byte> initramfs;  // empty when a check before it failed

@@ -106,6 +106,10 @@ Status Apply(const plan::KeyValue& entry, Config* config) {
   if (entry.key == "target") return SetTarget(entry.value, config);
   if (entry.key == "kernel") return SetKernel(entry.value, config);
   if (entry.key == "append") return SetAppend(entry.value, config);
+  if (entry.key == "source") {
+    HMEM_ASSIGN(config->source, plan::ParseSourceChoice(entry.value));
+    return {};
+  }
   if (entry.key == "final_action") {
     HMEM_ASSIGN(config->final_action, plan::ParseFinalAction(entry.value));
     return {};

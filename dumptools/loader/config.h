@@ -15,6 +15,7 @@ struct Config {
   plan::Target::Kind target_kind = plan::Target::Kind::kPath;
   std::string target = "/var/crash";
   std::string kernel;  // empty: /boot/vmlinuz-$(uname -r)
+  plan::SourceChoice source = plan::SourceChoice::kAuto;
   std::string append;
   uint64_t cpus = 1;
   uint64_t panic_timeout_s = 10;  // the capture kernel's panic=

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <set>
 #include <span>
 
 #include "dumptools/loader/cpio.h"
@@ -52,6 +53,25 @@ Result<bool> HasInterpreter(std::span<const std::byte> program) {
   return false;
 }
 
+// As the plan lists them. A file that both lists have goes in once.
+Result<std::vector<plan::Module>> AddModules(const Host& host,
+                                             const std::vector<std::string>& files,
+                                             const ModuleOptions& all_options,
+                                             std::set<std::string>& added, CpioWriter& cpio) {
+  std::vector<plan::Module> modules;
+  for (const std::string& file : files) {
+    std::string path = fmt::format("/lib/modules/{}.ko", ModuleName(file));
+    if (added.insert(path).second) {
+      HMEM_ASSIGN(auto packed, ReadFile(host.At(file), kMaxModuleBytes));
+      HMEM_ASSIGN(auto module, UnpackModule(file, packed));
+      HMEM_TRY(cpio.AddFile(Relative(path), 0644, module));
+    }
+    auto options = all_options.find(ModuleName(file));
+    modules.push_back({std::move(path), options == all_options.end() ? "" : options->second});
+  }
+  return modules;
+}
+
 }  // namespace
 
 Status CheckStaticProgram(std::string_view path, std::span<const std::byte> program) {
@@ -81,16 +101,11 @@ Result<std::vector<std::byte>> BuildInitramfs(const Host& host, const InitramfsI
   HMEM_TRY(cpio.AddFile(Relative(plan::kHmemdumpPath), 0755, hmemdump));
 
   plan::CapturePlan plan = input.plan;
-  plan.modules.clear();
-  for (const std::string& file : input.module_files) {
-    HMEM_ASSIGN(auto packed, ReadFile(host.At(file), kMaxModuleBytes));
-    HMEM_ASSIGN(auto module, UnpackModule(file, packed));
-    std::string path = fmt::format("/lib/modules/{}.ko", ModuleName(file));
-    HMEM_TRY(cpio.AddFile(Relative(path), 0644, module));
-    auto options = input.module_options.find(ModuleName(file));
-    plan.modules.push_back(
-        {std::move(path), options == input.module_options.end() ? "" : options->second});
-  }
+  std::set<std::string> added;
+  HMEM_ASSIGN(plan.device_modules,
+              AddModules(host, input.device_module_files, input.module_options, added, cpio));
+  HMEM_ASSIGN(plan.modules,
+              AddModules(host, input.module_files, input.module_options, added, cpio));
   HMEM_TRY(
       cpio.AddFile(Relative(plan::kInitConfPath), 0644, AsBytes(plan::FormatCapturePlan(plan))));
   HMEM_TRY(cpio.AddFile(Relative(plan::kIdentityConfPath), 0644,

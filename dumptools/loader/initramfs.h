@@ -20,9 +20,11 @@ constexpr std::string_view kHmemInitPath = "/usr/lib/hmem/hmem-init";
 constexpr std::string_view kHmemdumpStaticPath = "/usr/lib/hmem/hmemdump";
 
 struct InitramfsInput {
-  plan::CapturePlan plan;                 // its modules are set from module_files
-  std::vector<std::string> module_files;  // on the host, in load order
-  ModuleOptions module_options;           // of any modules; those of the files are taken
+  plan::CapturePlan plan;  // its modules are set from the files
+  // On the host, in load order.
+  std::vector<std::string> module_files;
+  std::vector<std::string> device_module_files;
+  ModuleOptions module_options;  // of any modules; those of the files are taken
   Identity identity;
 };
 

@@ -20,15 +20,6 @@ constexpr uint64_t kMinFreeBytes = 16 * kMiB;
 constexpr std::string_view kSecureBoot =
     "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
-// "none", "integrity" or "confidentiality" of "none [integrity] confidentiality".
-std::string LockdownMode(const Host& host) {
-  std::string line = host.ReadLine("/sys/kernel/security/lockdown").value_or("");
-  size_t open = line.find('[');
-  size_t close = line.find(']');
-  if (open == std::string::npos || close == std::string::npos || close < open) return "none";
-  return line.substr(open + 1, close - open - 1);
-}
-
 // efivarfs: four bytes of attributes, then the value.
 bool SecureBootOn(const Host& host) {
   auto variable = host.Read(kSecureBoot);
@@ -98,6 +89,15 @@ CheckItem Warned(std::string_view id, std::string text, std::string advice) {
 }
 CheckItem Failed(std::string_view id, std::string text, std::string advice) {
   return {std::string(id), CheckItem::State::kFailed, std::move(text), std::move(advice)};
+}
+
+// Of "none [integrity] confidentiality".
+std::string LockdownMode(const Host& host) {
+  std::string line = host.ReadLine("/sys/kernel/security/lockdown").value_or("");
+  size_t open = line.find('[');
+  size_t close = line.find(']');
+  if (open == std::string::npos || close == std::string::npos || close < open) return "none";
+  return line.substr(open + 1, close - open - 1);
 }
 
 CheckItem CheckRoot(const Host& host) {

@@ -28,6 +28,9 @@ CheckItem Passed(std::string_view id, std::string text);
 CheckItem Warned(std::string_view id, std::string text, std::string advice);
 CheckItem Failed(std::string_view id, std::string text, std::string advice);
 
+// "none", "integrity" or "confidentiality", of the running kernel.
+std::string LockdownMode(const Host& host);
+
 // "root": kexec needs CAP_SYS_BOOT in the first user namespace: root in a container has none there.
 CheckItem CheckRoot(const Host& host);
 // "kexec": this kernel has kexec_file_load and crash kexec, and they are not switched off.

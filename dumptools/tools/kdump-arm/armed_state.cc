@@ -33,6 +33,7 @@ Json ToJson(const ArmedState& state) {
           {"kernel_mtime_s", state.kernel_mtime_s},
           {"target", state.target},
           {"target_device", state.target_device},
+          {"source", state.source},
           {"command_line", state.command_line},
           {"initramfs_bytes", state.initramfs_bytes},
           {"armed_at_s", state.armed_at_s},
@@ -65,6 +66,7 @@ Result<ArmedState> FromJson(const std::string& text) {
   state.kernel_mtime_s = number("kernel_mtime_s");
   state.target = word("target");
   state.target_device = word("target_device");
+  state.source = word("source");
   state.command_line = word("command_line");
   state.initramfs_bytes = static_cast<uint64_t>(number("initramfs_bytes"));
   state.armed_at_s = number("armed_at_s");
@@ -131,6 +133,7 @@ ArmedState StateOf(const loader::Host& host, const loader::Preparation& preparat
     state.target = preparation.target->target.name;
     state.target_device = preparation.target->device_node;
   }
+  state.source = preparation.source;
   state.command_line = preparation.command_line;
   state.initramfs_bytes = preparation.initramfs.size();
   state.armed_at_s = now_s;
@@ -183,9 +186,10 @@ std::string StatusText(const ArmStatus& status) {
   const ArmedState& state = *status.state;
   std::string text = fmt::format(
       "armed: a crash kernel is loaded; kdump-arm loaded one at {}\n"
-      "{}kernel: {} ({})\ntarget: {} on {}\ncommand line: {}\narm id: {}\n",
+      "{}kernel: {} ({})\ntarget: {} on {}\nsource: {}\ncommand line: {}\narm id: {}\n",
       UtcText(state.armed_at_s), reserved, state.kernel_release, state.kernel_path, state.target,
-      state.target_device, state.command_line, state.arm_id);
+      state.target_device, state.source.empty() ? "not known" : state.source, state.command_line,
+      state.arm_id);
   for (const std::string& change : status.changes) text += fmt::format("changed: {}\n", change);
   return text;
 }
@@ -225,6 +229,8 @@ std::string CheckJson(const loader::Preparation& preparation) {
   Json json = {{"ready", preparation.Ready()},
                {"checks", std::move(checks)},
                {"modules", preparation.module_files},
+               {"device_modules", preparation.device_module_files},
+               {"source", preparation.source},
                {"command_line", preparation.command_line},
                {"initramfs_bytes", preparation.initramfs.size()}};
   return Dump(json);

@@ -25,6 +25,7 @@ struct ArmedState {
   int64_t kernel_mtime_s = 0;  // Unix seconds; 0: not known
   std::string target;
   std::string target_device;
+  std::string source;  // what the old kernel's memory is read from; empty: not known
   std::string command_line;
   uint64_t initramfs_bytes = 0;
   int64_t armed_at_s = 0;         // Unix seconds

@@ -18,6 +18,7 @@ TEST(Config, AnEmptyFileIsTheDefault) {
   EXPECT_EQ(config->target_kind, plan::Target::Kind::kPath);
   EXPECT_EQ(config->cpus, 1u);
   EXPECT_EQ(config->final_action, plan::FinalAction::kReboot);
+  EXPECT_EQ(config->source, plan::SourceChoice::kAuto);
 }
 
 TEST(Config, TakesEveryKey) {
@@ -26,7 +27,7 @@ TEST(Config, TakesEveryKey) {
       "2\npanic_timeout = 3\n"
       "deadline.record = 4\ndeadline.dump = 5\ndeadline.target = 6\ndeadline.log = "
       "7\ndeadline.total = 8\n"
-      "final_action = halt\nlabel.region = eu-1\nlabel.rack = a b\n",
+      "final_action = halt\nsource = vmcore\nlabel.region = eu-1\nlabel.rack = a b\n",
       "c");
   ASSERT_TRUE(config) << config.error().ToString();
   EXPECT_EQ(config->target_kind, plan::Target::Kind::kDevice);
@@ -37,6 +38,7 @@ TEST(Config, TakesEveryKey) {
   EXPECT_EQ(config->panic_timeout_s, 3u);
   EXPECT_EQ(config->deadlines, (plan::Deadlines{4, 5, 6, 7, 8}));
   EXPECT_EQ(config->final_action, plan::FinalAction::kHalt);
+  EXPECT_EQ(config->source, plan::SourceChoice::kVmcore);
   EXPECT_EQ(config->labels,
             (std::map<std::string, std::string>{{"region", "eu-1"}, {"rack", "a b"}}));
 }
@@ -95,6 +97,9 @@ TEST(Config, RefusesNumbersOutOfRange) {
   }
 }
 
+TEST(Config, RefusesAnUnknownSource) {
+  EXPECT_EQ(Refusal("source = kcore"), "c: line 1: \"kcore\" is none of auto, hmem, vmcore");
+}
 TEST(Config, RefusesAnUnknownFinalAction) { EXPECT_NE(Refusal("final_action = sleep"), ""); }
 
 TEST(Config, RefusesLabelsThatAreNoNames) {

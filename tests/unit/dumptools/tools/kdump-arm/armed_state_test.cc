@@ -24,6 +24,7 @@ ArmedState State() {
   state.kernel_path = "/boot/vmlinuz-6.1";
   state.target = "/var/crash";
   state.target_device = "/dev/vda1";
+  state.source = "/dev/hmem";
   state.command_line = "console=ttyS0";
   state.initramfs_bytes = 123;
   state.armed_at_s = 1'700'000'000;
@@ -48,6 +49,7 @@ TEST_F(ArmedStateTest, ComesBackAsItWasSaved) {
   ASSERT_TRUE(state);
   EXPECT_EQ(state->arm_id, "feed");
   EXPECT_EQ(state->target_device, "/dev/vda1");
+  EXPECT_EQ(state->source, "/dev/hmem");
   EXPECT_EQ(state->initramfs_bytes, 123u);
   EXPECT_EQ(state->armed_at_s, 1'700'000'000);
 }
