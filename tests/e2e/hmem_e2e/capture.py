@@ -5,7 +5,7 @@ import json
 import pathlib
 import shutil
 
-from . import images, kernels, machine, own_kernels, paths
+from . import images, kernels, machine, own_kernels, paths, zoo
 from .errors import Failure
 
 # Under emulation, with another guest beside it, on a busy machine. A healthy run needs a tenth of these.
@@ -31,8 +31,14 @@ class Plan:
     warn_first: bool = False
     preset: str = "capture"
     fault: str = ""
+    # What must have been read in the end, as a dump's header says it: "device" by hmem.ko, "vmcore".
+    source: str = "device"
+    # The kernel that hmem.ko is of; empty: the guest's own.
+    driver: str = ""
     # Further lines of kdump-arm.conf.
     settings: tuple = ()
+    # Further words for QEMU.
+    hardware: tuple = ()
     # Less than this leaves no room for the reservation at some of the places kaslr puts the kernel.
     memory_mib: int = 384
     # Empty: nothing is reserved.
@@ -108,7 +114,8 @@ def prepare(plan, folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     root = folder / "root.img"
-    images.root_disk(root, kernel, plan.preset, configuration(plan), guest_settings(plan), other_kernel(plan))
+    driver = zoo.driver(kernels.kernel(plan.driver)) if plan.driver else None
+    images.root_disk(root, kernel, plan.preset, configuration(plan), guest_settings(plan), other_kernel(plan), driver)
     target = None
     if plan.target != "root":
         target = folder / "target.img"
@@ -123,7 +130,7 @@ def boot(plan, folder, kernel, root, target_drive):
         command_line += f" crashkernel={plan.crashkernel}"
     return machine.Machine(folder, kernel.vmlinuz, images.initrd(kernel), command_line, drives,
                            memory_mib=plan.memory_mib, cpu=plan.cpu, last_disk=plan.disk,
-                           extra=["-action", "reboot=shutdown"] if plan.until == "reset" else [])
+                           extra=[*plan.hardware, *(["-action", "reboot=shutdown"] if plan.until == "reset" else [])])
 
 
 def watch(guest, until="done", boot_timeout=BOOT_TIMEOUT, capture_timeout=CAPTURE_TIMEOUT):

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import tempfile
 
-from . import kernels, paths, zoo
+from . import kernels, own_kernels, paths, zoo
 from .errors import Failure
 from .shell import run
 
@@ -85,10 +85,13 @@ def _userland(kernel):
         _add_kernel(folder, kernel)
         (folder / "etc" / "machine-id").write_text("5f1c1f0e6b7d4f0c9d9a5f2b8a7e4c31\n", encoding="ascii")
         (folder / "etc" / "hostname").write_text("feldspar\n", encoding="ascii")
+        if not isinstance(kernel, own_kernels.OwnKernel):
+            shutil.copy(zoo.driver(kernel), _dkms_folder(folder, kernel))
+            run(["depmod", "-b", folder, kernel.release])
         for item in ("sbin/init", "usr/sbin/witness"):
             (folder / item).chmod(0o755)
 
-    key = paths.digest_of(script, BUSYBOX, zoo.witness(), zoo.module(kernel), pathlib.Path(__file__),
+    key = paths.digest_of(script, BUSYBOX, zoo.witness(), zoo.module(kernel), paths.DRIVER, pathlib.Path(__file__),
                           pathlib.Path(kernels.__file__))
     return paths.cached_folder(f"userland/{kernel.name}-{key}", fill)
 
@@ -99,6 +102,12 @@ def prepare(kernel):
     _userland(kernel)
 
 
+def _dkms_folder(root, kernel):
+    folder = root / "lib" / "modules" / kernel.release / "updates" / "dkms"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _add_kernel(root, kernel):
     """What kdump-arm looks at of a kernel that is not the running one."""
     for name in ("vmlinuz", "config"):
@@ -107,15 +116,17 @@ def _add_kernel(root, kernel):
     run(["depmod", "-b", root, kernel.release])
 
 
-def root_disk(path, kernel, preset, configuration, settings, other_kernel=None):
+def root_disk(path, kernel, preset, configuration, settings, other_kernel=None, driver=None):
     """An ext4 root file system with our programs, kdump-arm's configuration and the guest's settings; `other_kernel` is
-    installed beside the one that the guest boots."""
+    installed beside the one that the guest boots, and `driver` takes the place of that one's own hmem.ko."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         root = pathlib.Path(scratch) / "root"
         run(["cp", "-a", "--reflink=auto", _userland(kernel), root])
         root.chmod(0o755)
         if other_kernel:
             _add_kernel(root, other_kernel)
+        if driver:
+            shutil.copy(driver, _dkms_folder(root, kernel))
         for name, place in (("kdump-arm", "usr/sbin"), ("hmem-init", "usr/lib/hmem"), ("hmemdump", "usr/lib/hmem")):
             # kdump-arm runs before the crash: it has no faults.
             program = paths.program("capture" if name == "kdump-arm" else preset, name)

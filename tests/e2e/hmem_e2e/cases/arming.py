@@ -42,6 +42,7 @@ def verbs(captured, truth):
     """check, status, arm, disarm and arm again, on a machine that was armed well."""
     answers = Answers(captured.truth)
     answers.exits("check", 0, pattern=r"^ok +kernel-image: ")
+    answers.exits("check", 0, pattern=r"^ok +source: /dev/hmem: /lib/modules/.*/updates/dkms/hmem\.ko$")
     if re.search("^failed", answers.said("check"), re.MULTILINE):
         answers.differences.append(f"check: exit 0 with a failed answer: {answers.said('check')}")
     answers.exits("before", 1, pattern="^not armed")
@@ -58,6 +59,7 @@ def verbs(captured, truth):
         equal(answers.differences, f"{name}: kernel_release", arming["kernel_release"], truth.release)
         equal(answers.differences, f"{name}: kernel_path", arming["kernel_path"], f"/boot/vmlinuz-{truth.release}")
         equal(answers.differences, f"{name}: target", (arming["target"], arming["target_device"]), ("/var/crash", "/dev/vda"))
+        equal(answers.differences, f"{name}: source", arming["source"], "/dev/hmem")
         words = arming["command_line"].split()
         for word in ("console=ttyS0", "nr_cpus=1", "irqpoll", "reset_devices", "panic=10"):
             if word not in words:

@@ -3,6 +3,7 @@
 rungs is on the disk. Few runs cover all pairs of child and fault."""
 import dataclasses
 import functools
+import re
 
 from .. import capture, compare, scope
 from ..errors import Failure
@@ -206,6 +207,102 @@ def run_bad_sector(claims):
     claims.hold("what-is-left", left)
 
 
+@dataclasses.dataclass
+class WayRun:
+    """Children that die where they read the old memory in one way: what fails, and what is read in the end."""
+    fault: str
+    failed: tuple
+    source: str
+
+
+WAY_RUNS = {
+    # The record's child dies of the device; the dump, which would as well, reads /proc/vmcore and makes the record.
+    "device-dies": WayRun("record:device-abort,full:device-abort,single:device-abort,address:device-abort", ("record",),
+                          "vmcore"),
+    "each-way-dies": WayRun("record:device-abort,full:vmcore-abort", ("record", "full"), "device"),
+    "device-dies-once": WayRun("full:device-abort", ("full",), "vmcore"),
+}
+
+
+def run_way(name, claims):
+    told = WAY_RUNS[name]
+    plan = capture.Plan("6.1", "pointer", "root", preset="capture-faults", fault=told.fault, settings=SETTINGS,
+                        until="reset")
+    captured = capture.crash(plan, f"ladder-{name}")
+    truth = Truth(captured.truth)
+
+    def stages():
+        said = [text for _, text in captured.lines if re.match(r"hmem: stage \w+ failed: ", text)]
+        differences = []
+        compare.equal(differences, "stages that failed", [text.split()[2] for text in said], list(told.failed))
+        compare.equal(differences, "of a signal", [text for text in said if "killed by signal 6" not in text], [])
+        ways = [text.split()[-1] for _, text in captured.lines if text.startswith("hmem: the next stage reads ")]
+        compare.equal(differences, "ways", ways, ["/proc/vmcore", "/dev/hmem"][:len(told.failed)])
+        compare.fail_if(differences, "ladder")
+
+    def saved():
+        if captured.dump is None or captured.dump.name != "dump.hmem" or captured.record is None:
+            raise Failure(f"record {captured.record}, dump {captured.dump}")
+        found = scope.report("verify", captured.dump)
+        if found["origin"]["source"] != told.source or not found["origin"]["complete"]:
+            raise Failure(f"the dump: {found['origin']}, expected all of {told.source}")
+        compare.failure(scope.report("report", captured.record, exits=(0, 3))["failure"], captured, truth)
+
+    claim_end(claims, captured, 0, [])
+    claims.hold("says-what-is-read", stages)
+    claims.hold("saved", saved)
+
+
+# Memory that the hypervisor may take away; the old kernel has no driver for it here, and none is needed to be careful. Where
+# memory above 4 GiB can come, both kernels set 64 MiB of bounce buffers aside.
+VIRTIO_MEM = ("-m", "512M,maxmem=1G", "-object", "memory-backend-ram,id=plugged,size=128M",
+              "-device", "virtio-mem-pci,memdev=plugged,requested-size=0")
+
+
+def run_unsafe_holes(series, claims):
+    """hmem.ko of a stock kernel cannot know the holes of virtio-mem, and refuses: /proc/vmcore is read, and that is said."""
+    plan = capture.Plan(series, "pointer", "root", until="reset", settings=SETTINGS, hardware=VIRTIO_MEM, source="vmcore",
+                        crashkernel="224M")
+    captured = capture.crash(plan, f"unsafe-holes-{series}")
+
+    def said():
+        wanted = "hmemdump: /dev/hmem: unsafe holes: "
+        lines = [text for _, text in captured.lines if text.startswith(wanted)]
+        if len(lines) != 2 or any(not text.endswith("; reading /proc/vmcore instead") for text in lines):
+            raise Failure(f"record and dump did not say {wanted!r}: {lines}")
+
+    def saved():
+        found = scope.report("verify", captured.dump)
+        if found["origin"]["source"] != "vmcore" or not found["origin"]["complete"]:
+            raise Failure(f"the dump: {found['origin']}")
+        compare.failure(scope.report("report", captured.record)["failure"], captured, Truth(captured.truth))
+
+    claim_end(claims, captured, 0, [])
+    claims.hold("says-so", said)
+    claims.hold("saved", saved)
+
+
+def run_foreign_module(claims):
+    """hmem.ko is of another kernel: it does not load, and /proc/vmcore is read."""
+    plan = capture.Plan("6.1", "pointer", "root", until="reset", settings=SETTINGS, driver="6.12", source="vmcore")
+    captured = capture.crash(plan, "foreign-module")
+
+    def said():
+        for wanted in (r"hmem: /lib/modules/hmem\.ko: .*finit_module: Exec format error$",
+                       r"hmem: old memory: \d+ MiB in /proc/vmcore$"):
+            if sum(bool(re.match(wanted, text)) for _, text in captured.lines) != 1:
+                raise Failure(f"the console did not say /{wanted}/ once")
+
+    def saved():
+        found = scope.report("verify", captured.dump)
+        if found["origin"]["source"] != "vmcore" or not found["origin"]["complete"]:
+            raise Failure(f"the dump: {found['origin']}")
+
+    claim_end(claims, captured, 0, [])
+    claims.hold("says-so", said)
+    claims.hold("saved", saved)
+
+
 def run_log_hog(claims):
     """No disk, and the log's child takes all memory."""
     plan = capture.Plan("6.1", "pointer", "root", preset="capture-faults", fault="log:hog", append="pci=off",
@@ -216,5 +313,7 @@ def run_log_hog(claims):
 
 def cases():
     found = [Case(f"ladder.{name}", functools.partial(run, name), 30 + told.seconds) for name, told in RUNS.items()]
-    return [*found, Case("ladder.no-target", run_without_target, 40), Case("ladder.log-hogs", run_log_hog, 40),
+    found += [Case(f"ladder.{name}", functools.partial(run_way, name), 40) for name in WAY_RUNS]
+    found += [Case(f"unsafe-holes.{series}", functools.partial(run_unsafe_holes, series), 40) for series in ("6.1", "6.12")]
+    return [*found, Case("foreign-module", run_foreign_module, 40), Case("ladder.no-target", run_without_target, 40), Case("ladder.log-hogs", run_log_hog, 40),
             Case("ladder.bad-sector", run_bad_sector, 40)]

@@ -10,14 +10,16 @@ from ..runner import Case
 from ..truth import Truth
 from . import arming
 
-# Each pair of kernel and trigger, spread over targets and page-table depths. Both kernels come up again after a capture once;
+VMCORE = ("source = vmcore",)
+
+# Each pair of kernel and trigger, spread over targets, page-table depths and ways to the old memory. Both kernels come up again after a capture once;
 # elsewhere the machine's reset is enough.
 PLANS = [
     capture.Plan("6.1", "pointer", "root", warn_first=True, arming=True),
     capture.Plan("6.1", "sysrq", "ext4", cpu="max,la57=off", until="reset"),
-    capture.Plan("6.1", "interrupt", "raw", until="reset"),
+    capture.Plan("6.1", "interrupt", "raw", until="reset", settings=VMCORE, source="vmcore"),
     capture.Plan("6.12", "pointer", "xfs", cpu="max,la57=off", warn_first=True),
-    capture.Plan("6.12", "sysrq", "raw", until="reset"),
+    capture.Plan("6.12", "sysrq", "raw", until="reset", settings=VMCORE, source="vmcore"),
     capture.Plan("6.12", "interrupt", "root", until="reset"),
 ]
 
@@ -69,6 +71,7 @@ def claim_capture(claims, captured):
         compare.fail_if(differences, "verify")
 
     claims.hold("verify", verify)
+    claims.hold("source", source, captured)
     claims.hold("report", lambda: compare.failure(scope.report("report", dump)["failure"], captured, truth))
     claims.hold("log", lambda: compare.log_lines(scope.report("log", dump)["records"], truth, captured.lines))
     claims.hold("modules", lambda: compare.module_list(scope.report("mods", dump)["modules"], truth))
@@ -83,6 +86,22 @@ def claim_capture(claims, captured):
         claims.hold("kdump-arm", arming.verbs, captured, truth)
     if (plan.trigger, plan.target) == ("pointer", "root"):
         claims.hold("demo", explained, captured, truth)
+
+
+def source(captured):
+    """What was read is what the plan says, and nothing stepped back from it."""
+    read = scope.report("verify", captured.dump)["origin"]["source"]
+    _expect(read == captured.plan.source, f"the dump was made of {read}, not of {captured.plan.source}")
+    told = [text for _, text in captured.lines if text.startswith("hmem: old memory: ")]
+    places = re.findall(r" \d+ MiB in ([^ ,]+)", " ".join(told))
+    wanted = ["/dev/hmem", "/proc/vmcore"] if captured.plan.source == "device" else ["/proc/vmcore"]
+    _expect(len(told) == 1 and places == wanted, f"the console said {told}, not {wanted}")
+    access = [text for _, text in captured.lines if text.startswith("hmemdump: source: ")]
+    pattern = (r"/dev/hmem \(device\), large reads by (mmap|HMEM_READV) \([1-9]\d* MiB/s by mmap, [1-9]\d* MiB/s by HMEM_READV\)"
+               if captured.plan.source == "device" else r"/proc/vmcore \(vmcore\)")
+    _expect(len(access) == 1 and re.fullmatch("hmemdump: source: " + pattern, access[0]), f"hmemdump said {access}")
+    _expect(not any("instead" in text for _, text in captured.lines if text.startswith("hmemdump: ")),
+            "hmemdump stepped back")
 
 
 def _expect(holds, text):
