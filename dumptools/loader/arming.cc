@@ -12,30 +12,14 @@
 #include "dumptools/loader/module_index.h"
 #include "dumptools/loader/module_options.h"
 #include "dumptools/loader/reservation.h"
-#include "hmem/base/fd.h"
 
 namespace hmem::loader {
 namespace {
 
-constexpr size_t kMaxKernelBytes = 256 << 20;
 constexpr uint64_t kMiB = 1 << 20;
 // What an initramfs has about, for the advice before one could be built.
 constexpr uint64_t kTypicalInitramfsBytes = 8 * kMiB;
 constexpr uint64_t kTypicalInitSizeBytes = 56 * kMiB;
-
-Result<KernelImage> ReadKernel(const Host& host, const std::string& path) {
-  HMEM_ASSIGN(auto bytes, ReadFile(host.At(path), kMaxKernelBytes));
-  HMEM_ASSIGN(KernelImage image, Within(path, ParseKernelImage(bytes)));
-  if (!image.is_64bit)
-    return Fail(ErrorCode::kUnsupported, fmt::format("{}: not a 64-bit kernel", path));
-  if (!image.is_relocatable) {
-    return Fail(
-        ErrorCode::kUnsupported,
-        fmt::format("{}: built without CONFIG_RELOCATABLE; it cannot run from reserved memory",
-                    path));
-  }
-  return image;
-}
 
 Result<ResolvedTarget> ResolveTarget(const Host& host, const Config& config) {
   if (config.target_kind == plan::Target::Kind::kDevice)
@@ -161,14 +145,14 @@ class Preparer {
       if (!release) return Refuse("kernel-image", release.error(), "mount /proc");
       out_.kernel_path = "/boot/vmlinuz-" + *release;
     }
-    auto kernel = ReadKernel(host_, out_.kernel_path);
+    auto kernel = ReadKernelImage(host_, out_.kernel_path);
     if (!kernel)
       return Refuse("kernel-image", kernel.error(),
                     fmt::format("name one with kernel = in {}", kConfigPath));
     out_.kernel = *std::move(kernel);
     Add(Passed("kernel-image", fmt::format("{} is {}", out_.kernel_path, out_.kernel->release)));
     Add(CheckKernelConfig(host_, out_.kernel->release));
-    Add(CheckLockdown(host_, *out_.kernel));
+    Add(CheckLockdown(host_, *out_.kernel, "with kernel = in kdump-arm.conf"));
   }
 
   void PrepareTarget() {

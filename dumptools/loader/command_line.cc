@@ -23,6 +23,11 @@ constexpr std::array<std::string_view, 18> kHardwareWords = {
     "swiotlb", "pci",    "noacpi",  "nopat", "clocksource", "tsc",
     "no5lvl",  "nohpet", "hpet",    "idle",  "x2apic_phys", "nox2apic"};
 
+// Of the one boot: the image and initrd that the boot loader read (the EFI stub reads initrd= itself),
+// the dead kernel's headers, and the way back to a kernel that waits.
+constexpr std::array<std::string_view, 4> kWordsOfOneBoot = {
+    "BOOT_IMAGE", "initrd", "elfcorehdr", "kexec_jump_back_entry"};
+
 std::string_view KeyOf(std::string_view word) { return word.substr(0, word.find('=')); }
 
 }  // namespace
@@ -83,6 +88,23 @@ Result<std::string> CaptureCommandLine(const CommandLineFacts& facts) {
                 fmt::format("capture command line: {} bytes, {} fit", line.size(), fits));
   }
   return line;
+}
+
+std::string ReusedCommandLine(std::string_view running, std::string_view append) {
+  auto contains = [](const auto& words, std::string_view word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  std::vector<std::string> words = CommandLineWords(running);
+  std::vector<std::string> appended = CommandLineWords(append);
+  auto for_init = std::find(words.begin(), words.end(), "--");
+  std::vector<std::string> out;
+  for (auto word = words.begin(); word != for_init; ++word) {
+    if (!contains(kWordsOfOneBoot, KeyOf(*word)) && !contains(appended, *word))
+      out.push_back(*word);
+  }
+  out.insert(out.end(), appended.begin(), appended.end());
+  out.insert(out.end(), for_init, words.end());
+  return fmt::format("{}", fmt::join(out, " "));
 }
 
 std::optional<uint64_t> BootApicId(std::string_view cpuinfo) {

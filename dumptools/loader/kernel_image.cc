@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "hmem/base/byte_reader.h"
+#include "hmem/base/fd.h"
 
 namespace hmem::loader {
 namespace {
@@ -25,6 +26,8 @@ constexpr uint16_t kXlfKernel64 = 1;
 constexpr uint16_t kXlfCanBeLoadedAbove4G = 2;
 constexpr uint64_t kCommandLineSizeOffset = 0x238;
 constexpr uint64_t kInitSizeOffset = 0x260;
+
+constexpr size_t kMaxKernelBytes = 256 << 20;
 
 constexpr uint64_t kPeOffsetOffset = 0x3c;
 constexpr uint32_t kPeMagic = 0x4550;  // "PE\0\0"
@@ -97,6 +100,20 @@ Result<KernelImage> ParseKernelImage(std::span<const std::byte> image) {
   HMEM_ASSIGN(kernel.is_signed,
               HasCertificate(ByteReader(image, Endian::kLittle, "bzImage: PE header")));
   return kernel;
+}
+
+Result<KernelImage> ReadKernelImage(const Host& host, const std::string& path) {
+  HMEM_ASSIGN(auto bytes, ReadFile(host.At(path), kMaxKernelBytes));
+  HMEM_ASSIGN(KernelImage image, Within(path, ParseKernelImage(bytes)));
+  if (!image.is_64bit)
+    return Fail(ErrorCode::kUnsupported, fmt::format("{}: not a 64-bit kernel", path));
+  if (!image.is_relocatable) {
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("{}: built without CONFIG_RELOCATABLE; it cannot run from where kexec puts it",
+                    path));
+  }
+  return image;
 }
 
 }  // namespace hmem::loader

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// kexec_file_load(2) for the crash kernel.
+// kexec_file_load(2): the crash kernel, and the kernel that a reboot through kexec starts.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,34 @@ class SystemKexec : public Kexec {
   Status UnloadCrashKernel() override;
 };
 
+// The kernel of a normal reboot. One that is loaded already stays when loading another fails.
+class RebootKexec {
+ public:
+  virtual ~RebootKexec() = default;
+  // Without an initrd when `initrd_path` is empty. kIo as above.
+  virtual Status LoadKernel(const std::string& kernel_path, const std::string& initrd_path,
+                            const std::string& command_line) = 0;
+  virtual Status UnloadKernel() = 0;
+  // Asks systemd to stop every service, unmount everything and start the loaded kernel; returns
+  // when systemd has begun to.
+  virtual Status StartThroughSystemd() = 0;
+  // Writes back what is dirty and starts the loaded kernel; returns only when that failed.
+  virtual Status StartNow() = 0;
+};
+
+class SystemRebootKexec : public RebootKexec {
+ public:
+  Status LoadKernel(const std::string& kernel_path, const std::string& initrd_path,
+                    const std::string& command_line) override;
+  Status UnloadKernel() override;
+  Status StartThroughSystemd() override;
+  Status StartNow() override;
+};
+
+// Where the image goes: into the memory reserved for it, or anywhere.
+enum class KexecPlace { kReserved, kAnywhere };
+
 // What to do about an errno of kexec_file_load; empty when the error text says it all.
-std::string KexecAdvice(int errno_value);
+std::string KexecAdvice(int errno_value, KexecPlace place);
 
 }  // namespace hmem::loader

@@ -67,6 +67,39 @@ CheckItem JudgeSpace(const Host& host, uint64_t bytes, std::string text) {
   return Passed("free-space", std::move(text));
 }
 
+// Of what is loaded with kexec_file_load(2): a crash kernel, or the kernel of a reboot.
+struct KexecUse {
+  std::string_view what;
+  std::string_view limit;           // of /proc/sys/kernel; the number of loads that are left
+  std::string_view without_kexec;   // what to do about a kernel that lacks it
+  std::string_view without_a_load;  // and about a limit that is used up
+};
+
+// `loaded` is what the kernel says of it; an error where it was built without.
+CheckItem JudgeKexec(const Host& host, const Result<bool>& loaded, const KexecUse& use) {
+  std::string build(use.without_kexec);
+  if (!loaded) return Failed("kexec", loaded.error().ToString(), build);
+  auto release = host.KernelRelease();
+  auto config = release ? host.Read(fmt::format("/boot/config-{}", *release)) : release;
+  if (config && config->find("\nCONFIG_KEXEC_FILE=y\n") == std::string::npos) {
+    return Failed("kexec", fmt::format("{} is not built with CONFIG_KEXEC_FILE", *release), build);
+  }
+  auto line = [&](std::string_view name) {
+    return host.ReadLine(fmt::format("/proc/sys/kernel/{}", name)).value_or("");
+  };
+  if (std::string disabled = line("kexec_load_disabled"); !disabled.empty() && disabled != "0") {
+    return Failed(
+        "kexec", "kernel.kexec_load_disabled is set, and can only be unset by a reboot",
+        "remove kernel.kexec_load_disabled from /etc/sysctl.conf and /etc/sysctl.d and reboot");
+  }
+  // -1: no limit.
+  if (line(use.limit) == "0") {
+    return Failed("kexec", fmt::format("kernel.{} leaves no load of {}", use.limit, use.what),
+                  std::string(use.without_a_load));
+  }
+  return Passed("kexec", fmt::format("this kernel can load {}", use.what));
+}
+
 }  // namespace
 
 std::string_view CheckStateName(CheckItem::State state) {
@@ -115,30 +148,17 @@ CheckItem CheckRoot(const Host& host) {
 }
 
 CheckItem CheckKexec(const Host& host) {
-  if (auto loaded = CrashKernelLoaded(host); !loaded) {
-    return Failed("kexec", loaded.error().ToString(),
-                  "boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
-  }
-  auto release = host.KernelRelease();
-  auto config = release ? host.Read(fmt::format("/boot/config-{}", *release)) : release;
-  if (config && config->find("\nCONFIG_KEXEC_FILE=y\n") == std::string::npos) {
-    return Failed("kexec", fmt::format("{} is not built with CONFIG_KEXEC_FILE", *release),
-                  "boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP");
-  }
-  auto line = [&](std::string_view name) {
-    return host.ReadLine(fmt::format("/proc/sys/kernel/{}", name)).value_or("");
-  };
-  if (std::string disabled = line("kexec_load_disabled"); !disabled.empty() && disabled != "0") {
-    return Failed(
-        "kexec", "kernel.kexec_load_disabled is set, and can only be unset by a reboot",
-        "remove kernel.kexec_load_disabled from /etc/sysctl.conf and /etc/sysctl.d and reboot");
-  }
-  // -1: no limit.
-  if (line("kexec_load_limit_panic") == "0") {
-    return Failed("kexec", "kernel.kexec_load_limit_panic leaves no load of a crash kernel",
-                  "reboot, and arm only once");
-  }
-  return Passed("kexec", "this kernel can load a crash kernel");
+  return JudgeKexec(host, CrashKernelLoaded(host),
+                    {"a crash kernel", "kexec_load_limit_panic",
+                     "boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP",
+                     "reboot, and arm only once"});
+}
+
+CheckItem CheckRebootKexec(const Host& host) {
+  return JudgeKexec(host, RebootKernelLoaded(host),
+                    {"a kernel to reboot into", "kexec_load_limit_reboot",
+                     "boot a kernel with CONFIG_KEXEC_FILE; until then reboot in the ordinary way",
+                     "reboot in the ordinary way"});
 }
 
 CheckItem CheckPanicOnOops(const Host& host) {
@@ -156,7 +176,7 @@ CheckItem CheckPanicOnOops(const Host& host) {
       "sysctl --system");
 }
 
-CheckItem CheckLockdown(const Host& host, const KernelImage& image) {
+CheckItem CheckLockdown(const Host& host, const KernelImage& image, std::string_view how) {
   std::string mode = LockdownMode(host);
   bool secure_boot = SecureBootOn(host);
   if (mode == "none") {
@@ -167,7 +187,7 @@ CheckItem CheckLockdown(const Host& host, const KernelImage& image) {
                                 secure_boot ? ", Secure Boot is on" : "");
   if (!image.is_signed) {
     return Failed("lockdown", fmt::format("{} and {} is not signed", why, image.release),
-                  "name the distribution's signed kernel with kernel = in kdump-arm.conf");
+                  fmt::format("name the distribution's signed kernel {}", how));
   }
   return Passed("lockdown", fmt::format("{} and {} is signed", why, image.release));
 }

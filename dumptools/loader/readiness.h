@@ -35,10 +35,13 @@ std::string LockdownMode(const Host& host);
 CheckItem CheckRoot(const Host& host);
 // "kexec": this kernel has kexec_file_load and crash kexec, and they are not switched off.
 CheckItem CheckKexec(const Host& host);
+// The same for the kernel of a reboot through kexec.
+CheckItem CheckRebootKexec(const Host& host);
 // "panic-on-oops": without it most crashes only kill a task, and nothing is captured.
 CheckItem CheckPanicOnOops(const Host& host);
-// "lockdown": Secure Boot and lockdown against the image's signature.
-CheckItem CheckLockdown(const Host& host, const KernelImage& image);
+// "lockdown": Secure Boot and lockdown against the image's signature. `how` is how to name another:
+// "with kernel = in kdump-arm.conf".
+CheckItem CheckLockdown(const Host& host, const KernelImage& image, std::string_view how);
 // "kernel-config": CONFIG_CRASH_DUMP and CONFIG_PROC_VMCORE in /boot/config-RELEASE; without that
 // file nothing is checked.
 CheckItem CheckKernelConfig(const Host& host, std::string_view release);

@@ -22,7 +22,7 @@ constexpr uint64_t kKexecPiecesBytes = 1 * kMiB;
 
 // The files moved into /sys/kernel/kexec/ in newer kernels, which keep the old names too.
 Result<uint64_t> ReadKexecNumber(const Host& host, std::string_view old_name,
-                                 std::string_view new_name) {
+                                 std::string_view new_name, std::string_view lacks) {
   for (const std::string& path :
        {fmt::format("/sys/kernel/{}", old_name), fmt::format("/sys/kernel/kexec/{}", new_name)}) {
     if (!host.Exists(path)) continue;
@@ -30,8 +30,8 @@ Result<uint64_t> ReadKexecNumber(const Host& host, std::string_view old_name,
     return Within(path, plan::ParseNumber(line, 0, UINT64_MAX));
   }
   return Fail(ErrorCode::kUnsupported,
-              fmt::format("/sys/kernel/{}: not there; this kernel was built without crash kexec",
-                          old_name));
+              fmt::format("/sys/kernel/{}: not there; this kernel was built without {}", old_name,
+                          lacks));
 }
 
 // Of "128M" or "128M@16M", as memparse() of the kernel has it; nothing for "auto", for ranges
@@ -55,11 +55,17 @@ std::optional<uint64_t> PlainSize(std::string_view value) {
 }  // namespace
 
 Result<uint64_t> ReservedBytes(const Host& host) {
-  return ReadKexecNumber(host, "kexec_crash_size", "crash_size");
+  return ReadKexecNumber(host, "kexec_crash_size", "crash_size", "crash kexec");
 }
 
 Result<bool> CrashKernelLoaded(const Host& host) {
-  HMEM_ASSIGN(uint64_t loaded, ReadKexecNumber(host, "kexec_crash_loaded", "crash_loaded"));
+  HMEM_ASSIGN(uint64_t loaded,
+              ReadKexecNumber(host, "kexec_crash_loaded", "crash_loaded", "crash kexec"));
+  return loaded != 0;
+}
+
+Result<bool> RebootKernelLoaded(const Host& host) {
+  HMEM_ASSIGN(uint64_t loaded, ReadKexecNumber(host, "kexec_loaded", "loaded", "kexec"));
   return loaded != 0;
 }
 

@@ -17,6 +17,10 @@ Result<uint64_t> ReservedBytes(const Host& host);
 // Whether a capture kernel is loaded, by whomever. kUnsupported as above.
 Result<bool> CrashKernelLoaded(const Host& host);
 
+// Whether a kernel for a reboot through kexec is loaded, by whomever. kUnsupported: this kernel was
+// built without kexec.
+Result<bool> RebootKernelLoaded(const Host& host);
+
 // What crashkernel= should be at least: the kernel unpacked (init_size of its header), the
 // initramfs twice (packed and unpacked side by side while it is read in) and 40 MiB for the
 // kernel's own tables and for hmemdump; rounded up to 32 MiB and never below 128 MiB. The stock 6.1

@@ -1,27 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dumptools/tools/kdump-arm/armed_state.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <ctime>
-#include <nlohmann/json.hpp>
-#include <span>
 
 #include "dumptools/loader/reservation.h"
 #include "dumptools/loader/system_ram.h"
-#include "hmem/base/fd.h"
+#include "dumptools/tools/kdump-arm/state_file.h"
 
 namespace hmem::arm {
 namespace {
 
-// The order of keys is kept: people read it too.
-using Json = nlohmann::ordered_json;
-
-constexpr int kIndent = 2;
 constexpr uint64_t kMiB = 1 << 20;
 
 Json ToJson(const ArmedState& state) {
@@ -40,37 +29,21 @@ Json ToJson(const ArmedState& state) {
           {"system_ram_bytes", state.system_ram_bytes}};
 }
 
-// Paths and command lines are bytes; what is not UTF-8 is replaced.
-std::string Dump(const Json& json) {
-  return json.dump(kIndent, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-Result<ArmedState> FromJson(const std::string& text) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object())
-    return Fail(ErrorCode::kCorrupt, fmt::format("{}: not a JSON object", kStatePath));
-  auto word = [&](const char* key) {
-    auto it = json.find(key);
-    return it != json.end() && it->is_string() ? it->get<std::string>() : std::string();
-  };
-  auto number = [&](const char* key) {
-    auto it = json.find(key);
-    return it != json.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
-  };
+Result<ArmedState> FromJson(const Json& json) {
   ArmedState state;
-  state.arm_id = word("arm_id");
-  state.host_id = word("host_id");
-  state.kernel_release = word("kernel_release");
-  state.kernel_path = word("kernel_path");
-  state.kernel_bytes = static_cast<uint64_t>(number("kernel_bytes"));
-  state.kernel_mtime_s = number("kernel_mtime_s");
-  state.target = word("target");
-  state.target_device = word("target_device");
-  state.source = word("source");
-  state.command_line = word("command_line");
-  state.initramfs_bytes = static_cast<uint64_t>(number("initramfs_bytes"));
-  state.armed_at_s = number("armed_at_s");
-  state.system_ram_bytes = static_cast<uint64_t>(number("system_ram_bytes"));
+  state.arm_id = TextOf(json, "arm_id");
+  state.host_id = TextOf(json, "host_id");
+  state.kernel_release = TextOf(json, "kernel_release");
+  state.kernel_path = TextOf(json, "kernel_path");
+  state.kernel_bytes = static_cast<uint64_t>(NumberOf(json, "kernel_bytes"));
+  state.kernel_mtime_s = NumberOf(json, "kernel_mtime_s");
+  state.target = TextOf(json, "target");
+  state.target_device = TextOf(json, "target_device");
+  state.source = TextOf(json, "source");
+  state.command_line = TextOf(json, "command_line");
+  state.initramfs_bytes = static_cast<uint64_t>(NumberOf(json, "initramfs_bytes"));
+  state.armed_at_s = NumberOf(json, "armed_at_s");
+  state.system_ram_bytes = static_cast<uint64_t>(NumberOf(json, "system_ram_bytes"));
   if (state.arm_id.empty())
     return Fail(ErrorCode::kCorrupt, fmt::format("{}: no arm_id", kStatePath));
   return state;
@@ -107,14 +80,6 @@ std::vector<std::string> ChangesSince(const loader::Host& host, const ArmedState
   return changes;
 }
 
-std::string UtcText(int64_t unix_s) {
-  std::time_t when = unix_s;
-  std::tm utc{};
-  ::gmtime_r(&when, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1,
-                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
-}
-
 }  // namespace
 
 ArmedState StateOf(const loader::Host& host, const loader::Preparation& preparation,
@@ -142,30 +107,17 @@ ArmedState StateOf(const loader::Host& host, const loader::Preparation& preparat
 }
 
 Status SaveState(const loader::Host& host, const ArmedState& state) {
-  std::string path = host.At(kStatePath);
-  std::string directory = path.substr(0, path.rfind('/'));
-  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) return FailErrno(directory, errno);
-  std::string temporary = path + ".new";
-  HMEM_ASSIGN(UniqueFd fd, OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644));
-  std::string text = Dump(ToJson(state));
-  HMEM_TRY(WriteAll(fd.get(), std::as_bytes(std::span(text)), temporary));
-  HMEM_TRY(fd.Close(temporary));
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return FailErrno(path, errno);
-  return {};
+  return SaveStateFile(host, kStatePath, ToJson(state));
 }
 
 Result<std::optional<ArmedState>> LoadState(const loader::Host& host) {
   if (!host.Exists(kStatePath)) return std::nullopt;
-  HMEM_ASSIGN(std::string text, host.Read(kStatePath));
-  HMEM_ASSIGN(ArmedState state, FromJson(text));
+  HMEM_ASSIGN(Json json, ReadStateFile(host, kStatePath));
+  HMEM_ASSIGN(ArmedState state, FromJson(json));
   return state;
 }
 
-Status RemoveState(const loader::Host& host) {
-  std::string path = host.At(kStatePath);
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return FailErrno(path, errno);
-  return {};
-}
+Status RemoveState(const loader::Host& host) { return RemoveStateFile(host, kStatePath); }
 
 Result<ArmStatus> ReadStatus(const loader::Host& host) {
   ArmStatus status;
@@ -202,11 +154,11 @@ std::string StatusJson(const ArmStatus& status) {
     json["arming"] = ToJson(*status.state);
     json["changes"] = status.changes;
   }
-  return Dump(json);
+  return JsonText(json);
 }
 
 std::string StatusErrorJson(const Error& error) {
-  return Dump(Json{{"armed", false}, {"error", error.ToString()}});
+  return JsonText(Json{{"armed", false}, {"error", error.ToString()}});
 }
 
 std::string CheckText(const loader::Preparation& preparation) {
@@ -233,7 +185,7 @@ std::string CheckJson(const loader::Preparation& preparation) {
                {"source", preparation.source},
                {"command_line", preparation.command_line},
                {"initramfs_bytes", preparation.initramfs.size()}};
-  return Dump(json);
+  return JsonText(json);
 }
 
 }  // namespace hmem::arm

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// kdump-arm: loads the capture kernel, says whether it is loaded, or why it cannot be. See
-// kdump-arm(8).
+// kdump-arm: loads the capture kernel, says whether it is loaded, or why it cannot be; reboots
+// through kexec. See kdump-arm(8).
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -14,6 +14,7 @@
 #include "dumptools/loader/reservation.h"
 #include "dumptools/tools/kdump-arm/arm_machine.h"
 #include "dumptools/tools/kdump-arm/armed_state.h"
+#include "dumptools/tools/kdump-arm/fastboot_command.h"
 
 namespace hmem::arm {
 namespace {
@@ -119,6 +120,7 @@ int Run(int argc, char** argv) {
       app.add_subcommand("status", "say whether it is loaded; exit 0 when it is, 1 when not");
   auto* check =
       app.add_subcommand("check", "say whether this machine can be armed, touching nothing");
+  FastbootCommand fastboot(app);
   for (CLI::App* verb : {status, check}) verb->add_flag("--json", options.json, "as JSON");
   for (CLI::App* verb : app.get_subcommands({})) verb->set_help_flag("--help", "this text");
   try {
@@ -137,6 +139,12 @@ int Run(int argc, char** argv) {
   if (disarm->parsed()) return Disarm(host);
   if (status->parsed()) return ShowStatus(host, options);
   if (check->parsed()) return Check(host, options);
+  if (fastboot.parsed()) {
+    loader::SystemRebootKexec kexec;
+    FastbootReply reply = fastboot.Run(host, kexec, std::time(nullptr), Talk);
+    Answer(reply.answer);
+    return reply.exit;
+  }
   return Arm(host, options);
 }
 

@@ -278,16 +278,17 @@ TEST(Load, RefusesWhatIsNotReady) {
 }
 
 TEST(KexecAdvice, NamesTheCauseOfEachErrnoThatPeopleMeet) {
-  EXPECT_THAT(KexecAdvice(EPERM), HasSubstr("kexec_load_disabled"));
-  EXPECT_THAT(KexecAdvice(EPERM), HasSubstr("container"));
-  EXPECT_THAT(KexecAdvice(ENOSYS), HasSubstr("CONFIG_KEXEC_FILE"));
+  EXPECT_THAT(KexecAdvice(EPERM, KexecPlace::kReserved), HasSubstr("kexec_load_disabled"));
+  EXPECT_THAT(KexecAdvice(EPERM, KexecPlace::kReserved), HasSubstr("container"));
+  EXPECT_THAT(KexecAdvice(ENOSYS, KexecPlace::kReserved), HasSubstr("CONFIG_KEXEC_FILE"));
   for (int number : {EKEYREJECTED, ENOKEY, ENODATA})
-    EXPECT_THAT(KexecAdvice(number), HasSubstr("not signed"));
+    EXPECT_THAT(KexecAdvice(number, KexecPlace::kReserved), HasSubstr("not signed"));
   for (int number : {EADDRNOTAVAIL, ENOMEM})
-    EXPECT_THAT(KexecAdvice(number), HasSubstr("no place"));
-  EXPECT_THAT(KexecAdvice(ENOEXEC), HasSubstr("not a kernel image"));
-  EXPECT_THAT(KexecAdvice(EBUSY), HasSubstr("another kexec load"));
-  EXPECT_EQ(KexecAdvice(EIO), "");
+    EXPECT_THAT(KexecAdvice(number, KexecPlace::kReserved), HasSubstr("reserved memory"));
+  EXPECT_EQ(KexecAdvice(ENOMEM, KexecPlace::kAnywhere), "no free memory for it");
+  EXPECT_THAT(KexecAdvice(ENOEXEC, KexecPlace::kReserved), HasSubstr("not a kernel image"));
+  EXPECT_THAT(KexecAdvice(EBUSY, KexecPlace::kReserved), HasSubstr("another kexec load"));
+  EXPECT_EQ(KexecAdvice(EIO, KexecPlace::kReserved), "");
 }
 
 }  // namespace

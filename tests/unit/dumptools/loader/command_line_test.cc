@@ -62,6 +62,32 @@ TEST(CaptureCommandLine, RefusesWhatTheKernelWouldCut) {
   EXPECT_EQ(CaptureCommandLine(facts).error().code(), ErrorCode::kLimit);
 }
 
+TEST(ReusedCommandLine, LeavesOutWhatBelongsToOneBoot) {
+  EXPECT_EQ(
+      ReusedCommandLine("BOOT_IMAGE=/boot/vmlinuz-6.1 root=/dev/vda1 initrd=\\initrd.img ro "
+                        "elfcorehdr=0x1000 kexec_jump_back_entry=0x1 crashkernel=128M quiet\n",
+                        ""),
+      "root=/dev/vda1 ro crashkernel=128M quiet");
+}
+
+TEST(ReusedCommandLine, KeepsQuotesAndTheArgumentsOfInit) {
+  EXPECT_EQ(ReusedCommandLine("BOOT_IMAGE=x dyndbg=\"file a +p\" -- BOOT_IMAGE=y", ""),
+            "dyndbg=\"file a +p\" -- BOOT_IMAGE=y");
+  EXPECT_EQ(ReusedCommandLine("BOOT_IMAGE=x\n", ""), "");
+}
+
+TEST(ReusedCommandLine, AppendsBeforeTheArgumentsOfInit) {
+  EXPECT_EQ(ReusedCommandLine("ro -- single", "quiet"), "ro quiet -- single");
+  EXPECT_EQ(ReusedCommandLine("", "quiet"), "quiet");
+}
+
+TEST(ReusedCommandLine, DoesNotGrowWhenTheSameIsAppendedAtEveryReboot) {
+  std::string line = "console=tty0 console=ttyS0 ro";
+  for (int reboot = 0; reboot < 3; ++reboot)
+    line = ReusedCommandLine(line, "console=tty0 loglevel=4");
+  EXPECT_EQ(line, "console=ttyS0 ro console=tty0 loglevel=4");
+}
+
 TEST(BootApicId, IsTheInitialOneOfTheFirstProcessor) {
   EXPECT_EQ(BootApicId("processor\t: 0\napicid\t\t: 1\ninitial apicid\t: 4\n\nprocessor\t: "
                        "1\ninitial apicid\t: 5\n"),

@@ -54,7 +54,8 @@ class MadeMachine {
     tree.File("/proc/cmdline", "console=ttyS0 crashkernel=128M\n");
     tree.File("/proc/meminfo", "MemTotal:  262144 kB\n");
     tree.File("/sys/kernel/kexec_crash_size", "134217728\n")
-        .File("/sys/kernel/kexec_crash_loaded", "0\n");
+        .File("/sys/kernel/kexec_crash_loaded", "0\n")
+        .File("/sys/kernel/kexec_loaded", "0\n");
     tree.File("/etc/machine-id", "5f1c1f0e6b7d4f0c9d9a5f2b8a7e4c31\n");
     tree.Directory("/var/crash");
     std::string boot = "/boot/";

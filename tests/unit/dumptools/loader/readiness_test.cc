@@ -21,6 +21,10 @@ KernelImage Image(bool is_signed) {
   return image;
 }
 
+CheckItem Lockdown(const MadeMachine& machine, bool is_signed) {
+  return CheckLockdown(machine.host(), Image(is_signed), "with --kernel");
+}
+
 TEST(Readiness, WantsTheCapabilityAndNotTheUser) {
   MadeMachine machine;
   EXPECT_EQ(CheckRoot(machine.host()).state, State::kOk);
@@ -63,22 +67,44 @@ TEST(Readiness, NamesAKernelWithoutCrashKexec) {
   EXPECT_EQ(CheckKexec(Host("/nonexistent")).state, State::kFailed);
 }
 
+TEST(Readiness, AKernelWithoutCrashKexecCanStillReboot) {
+  MadeMachine machine;
+  machine.tree.Remove("/sys/kernel/kexec_crash_loaded");
+  EXPECT_EQ(CheckKexec(machine.host()).state, State::kFailed);
+  EXPECT_EQ(CheckRebootKexec(machine.host()).state, State::kOk);
+  machine.tree.Remove("/sys/kernel/kexec_loaded");
+  CheckItem item = CheckRebootKexec(machine.host());
+  EXPECT_EQ(item.state, State::kFailed);
+  EXPECT_THAT(item.text, HasSubstr("built without kexec"));
+}
+
+TEST(Readiness, TheLoadsOfARebootHaveALimitOfTheirOwn) {
+  MadeMachine machine;
+  machine.tree.File("/proc/sys/kernel/kexec_load_limit_panic", "0\n");
+  EXPECT_EQ(CheckRebootKexec(machine.host()).state, State::kOk);
+  machine.tree.File("/proc/sys/kernel/kexec_load_limit_reboot", "0\n");
+  EXPECT_THAT(CheckRebootKexec(machine.host()).text, HasSubstr("kexec_load_limit_reboot"));
+  machine.tree.File("/proc/sys/kernel/kexec_load_disabled", "1\n");
+  EXPECT_THAT(CheckRebootKexec(machine.host()).text, HasSubstr("kexec_load_disabled"));
+}
+
 TEST(Readiness, RefusesAnUnsignedKernelUnderLockdown) {
   MadeMachine machine;
-  EXPECT_EQ(CheckLockdown(machine.host(), Image(false)).state, State::kOk);
+  EXPECT_EQ(Lockdown(machine, false).state, State::kOk);
   machine.tree.File("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
-  EXPECT_EQ(CheckLockdown(machine.host(), Image(true)).state, State::kOk);
-  CheckItem item = CheckLockdown(machine.host(), Image(false));
+  EXPECT_EQ(Lockdown(machine, true).state, State::kOk);
+  CheckItem item = Lockdown(machine, false);
   EXPECT_EQ(item.state, State::kFailed);
   EXPECT_THAT(item.text, HasSubstr("integrity"));
+  EXPECT_THAT(item.advice, HasSubstr("signed kernel with --kernel"));
 }
 
 // /proc/vmcore asks lockdown nothing.
 TEST(Readiness, TakesASignedKernelUnderConfidentialityToo) {
   MadeMachine machine;
   machine.tree.File("/sys/kernel/security/lockdown", "none integrity [confidentiality]\n");
-  EXPECT_EQ(CheckLockdown(machine.host(), Image(true)).state, State::kOk);
-  EXPECT_EQ(CheckLockdown(machine.host(), Image(false)).state, State::kFailed);
+  EXPECT_EQ(Lockdown(machine, true).state, State::kOk);
+  EXPECT_EQ(Lockdown(machine, false).state, State::kFailed);
 }
 
 TEST(Readiness, WarnsWhenAnOopsIsNoPanic) {
@@ -100,7 +126,7 @@ TEST(Readiness, SaysThatSecureBootIsOn) {
   MadeMachine machine;
   machine.tree.File("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c",
                     std::string_view("\x06\0\0\0\x01", 5));
-  EXPECT_THAT(CheckLockdown(machine.host(), Image(true)).text, HasSubstr("Secure Boot is on"));
+  EXPECT_THAT(Lockdown(machine, true).text, HasSubstr("Secure Boot is on"));
 }
 
 TEST(Readiness, NamesTheConfigOptionACaptureKernelLacks) {
