@@ -23,10 +23,10 @@ constexpr std::array<std::string_view, 18> kHardwareWords = {
     "swiotlb", "pci",    "noacpi",  "nopat", "clocksource", "tsc",
     "no5lvl",  "nohpet", "hpet",    "idle",  "x2apic_phys", "nox2apic"};
 
-// Of the one boot: the image and initrd that the boot loader read (the EFI stub reads initrd= itself),
-// the dead kernel's headers, and the way back to a kernel that waits.
-constexpr std::array<std::string_view, 4> kWordsOfOneBoot = {
-    "BOOT_IMAGE", "initrd", "elfcorehdr", "kexec_jump_back_entry"};
+// Of the one boot: the image and initrd that the boot loader read (the EFI stub reads initrd=
+// itself), the dead kernel's headers, and the way back to a kernel that waits.
+constexpr std::array<std::string_view, 4> kWordsOfOneBoot = {"BOOT_IMAGE", "initrd", "elfcorehdr",
+                                                             "kexec_jump_back_entry"};
 
 std::string_view KeyOf(std::string_view word) { return word.substr(0, word.find('=')); }
 

@@ -32,9 +32,9 @@ struct CommandLineFacts {
 // kInvalidArgument: several CPUs, no APIC id.
 Result<std::string> CaptureCommandLine(const CommandLineFacts& facts);
 
-// The running kernel's command line for a kernel that it starts itself: without what the boot loader
-// told of its own work (BOOT_IMAGE=, initrd=) and what kexec left; the rest as it is. The words of
-// `append` come last, before those for init, and once however often they are appended.
+// The running kernel's command line for a kernel that it starts itself: without what the boot
+// loader told of its own work (BOOT_IMAGE=, initrd=) and what kexec left; the rest as it is. The
+// words of `append` come last, before those for init, and once however often they are appended.
 std::string ReusedCommandLine(std::string_view running, std::string_view append);
 
 // "initial apicid" of processor 0; nothing where /proc/cpuinfo has none (not x86).

@@ -53,8 +53,7 @@ class Preparer {
     std::string path = request_.kernel;
     if (path.empty()) {
       auto release = host_.KernelRelease();
-      if (!release)
-        return Add(Failed("kernel-image", release.error().ToString(), "mount /proc"));
+      if (!release) return Add(Failed("kernel-image", release.error().ToString(), "mount /proc"));
       path = fmt::format("{}/vmlinuz-{}", kBoot, *release);
     }
     auto real = host_.RealPath(path);
@@ -87,12 +86,12 @@ class Preparer {
         if (std::find(looked.begin(), looked.end(), path) == looked.end()) looked.push_back(path);
       }
     }
-    Add(Failed("initrd",
-               fmt::format("{} has no initrd: none of {}", out_.kernel->release,
-                           fmt::join(looked, ", ")),
-               fmt::format("make it (update-initramfs -c -k {}), name one with --initrd, or say "
-                           "--no-initrd for a kernel that needs none",
-                           out_.kernel->release)));
+    Add(Failed(
+        "initrd",
+        fmt::format("{} has no initrd: none of {}", out_.kernel->release, fmt::join(looked, ", ")),
+        fmt::format("make it (update-initramfs -c -k {}), name one with --initrd, or say "
+                    "--no-initrd for a kernel that needs none",
+                    out_.kernel->release)));
     return "";
   }
 
@@ -165,7 +164,8 @@ Status LoadFastboot(const Host& host, const FastbootPreparation& preparation, Re
   if (!done) {
     if (done.error().errno_value() != EINVAL) return done;
     return std::unexpected(std::move(done).error().Within(fmt::format(
-        "the kernel does not say why. It is not an image without a 64-bit entry, too long a command "
+        "the kernel does not say why. It is not an image without a 64-bit entry, too long a "
+        "command "
         "line, or an image larger than half of memory: these were looked for. The image is "
         "{}signed. dmesg may say more",
         preparation.kernel->is_signed ? "" : "not ")));
@@ -177,7 +177,8 @@ Status LoadFastboot(const Host& host, const FastbootPreparation& preparation, Re
 }
 
 CheckItem CheckOrderlyReboot(const Host& host) {
-  if (host.IsDirectory(kSystemdRuns)) return Passed("reboot", "systemd stops services and unmounts");
+  if (host.IsDirectory(kSystemdRuns))
+    return Passed("reboot", "systemd stops services and unmounts");
   std::string init = host.ReadLine("/proc/1/comm").value_or("unknown");
   return Failed("reboot",
                 fmt::format("the first process is {} and not systemd; its shutdown and reboot do "

@@ -45,8 +45,8 @@ FastbootPreparation PrepareFastboot(const Host& host, const FastbootRequest& req
 // ready.
 Status LoadFastboot(const Host& host, const FastbootPreparation& preparation, RebootKexec& kexec);
 
-// "reboot": whether systemd runs here, which stops services and unmounts before it starts the loaded
-// kernel. Where it does not, no program is known that would.
+// "reboot": whether systemd runs here, which stops services and unmounts before it starts the
+// loaded kernel. Where it does not, no program is known that would.
 CheckItem CheckOrderlyReboot(const Host& host);
 
 }  // namespace hmem::loader

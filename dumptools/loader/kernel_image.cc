@@ -64,6 +64,10 @@ Result<uint64_t> BytesNeeded(ByteReader reader) {
 }  // namespace
 
 Result<KernelImage> ParseKernelImage(std::span<const std::byte> image) {
+  if (image.size() < kInitSizeOffset + sizeof(uint32_t)) {
+    return Fail(ErrorCode::kTruncated,
+                fmt::format("{} bytes are too few for a bzImage", image.size()));
+  }
   ByteReader reader(image, Endian::kLittle, "bzImage");
   HMEM_TRY(reader.Seek(kSetupMagicOffset));
   HMEM_ASSIGN(uint32_t magic, reader.U32());

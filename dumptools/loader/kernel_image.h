@@ -28,8 +28,8 @@ struct KernelImage {
 // kUnsupported: not a bzImage, or one of before boot protocol 2.12. kTruncated, kCorrupt.
 Result<KernelImage> ParseKernelImage(std::span<const std::byte> image);
 
-// Of a file, and one that kexec_file_load(2) takes: kUnsupported naming `path` where it is not 64-bit
-// or cannot be relocated.
+// Of a file, and one that kexec_file_load(2) takes: kUnsupported naming `path` where it is not
+// 64-bit or cannot be relocated.
 Result<KernelImage> ReadKernelImage(const Host& host, const std::string& path);
 
 }  // namespace hmem::loader

@@ -25,9 +25,8 @@ Status FileLoad(int kernel_fd, int initramfs_fd, const std::string& command_line
                           command_line.empty() ? nullptr : command_line.c_str(), flags);
   if (status == 0) return {};
   int error = errno;
-  std::string advice = KexecAdvice(error, (flags & KEXEC_FILE_ON_CRASH) != 0
-                                              ? KexecPlace::kReserved
-                                              : KexecPlace::kAnywhere);
+  std::string advice = KexecAdvice(
+      error, (flags & KEXEC_FILE_ON_CRASH) != 0 ? KexecPlace::kReserved : KexecPlace::kAnywhere);
   return FailErrno(advice.empty() ? "kexec_file_load" : fmt::format("kexec_file_load ({})", advice),
                    error);
 }
@@ -38,7 +37,9 @@ std::string KexecAdvice(int errno_value, KexecPlace place) {
   switch (errno_value) {
     case EPERM:
       return "not root, a container or a security policy (seccomp, SELinux) that forbids it, kexec "
-             "switched off until the next boot (kernel.kexec_load_disabled), or lockdown";
+             "switched off until the next boot (kernel.kexec_load_disabled), or lockdown and no "
+             "key "
+             "for the signature of this image: the distribution's comes with Secure Boot";
     case ENOSYS:
       return "this kernel was built without CONFIG_KEXEC_FILE, or a container hides the call";
     case EKEYREJECTED:
@@ -77,8 +78,7 @@ Status SystemKexec::UnloadCrashKernel() {
 Status SystemRebootKexec::LoadKernel(const std::string& kernel_path, const std::string& initrd_path,
                                      const std::string& command_line) {
   HMEM_ASSIGN(UniqueFd kernel, OpenFile(kernel_path, O_RDONLY));
-  if (initrd_path.empty())
-    return FileLoad(kernel.get(), -1, command_line, KEXEC_FILE_NO_INITRAMFS);
+  if (initrd_path.empty()) return FileLoad(kernel.get(), -1, command_line, KEXEC_FILE_NO_INITRAMFS);
   HMEM_ASSIGN(UniqueFd initrd, OpenFile(initrd_path, O_RDONLY));
   return FileLoad(kernel.get(), initrd.get(), command_line, 0);
 }

@@ -148,10 +148,10 @@ CheckItem CheckRoot(const Host& host) {
 }
 
 CheckItem CheckKexec(const Host& host) {
-  return JudgeKexec(host, CrashKernelLoaded(host),
-                    {"a crash kernel", "kexec_load_limit_panic",
-                     "boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP",
-                     "reboot, and arm only once"});
+  return JudgeKexec(
+      host, CrashKernelLoaded(host),
+      {"a crash kernel", "kexec_load_limit_panic",
+       "boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP", "reboot, and arm only once"});
 }
 
 CheckItem CheckRebootKexec(const Host& host) {

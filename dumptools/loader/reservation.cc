@@ -29,9 +29,9 @@ Result<uint64_t> ReadKexecNumber(const Host& host, std::string_view old_name,
     HMEM_ASSIGN(std::string line, host.ReadLine(path));
     return Within(path, plan::ParseNumber(line, 0, UINT64_MAX));
   }
-  return Fail(ErrorCode::kUnsupported,
-              fmt::format("/sys/kernel/{}: not there; this kernel was built without {}", old_name,
-                          lacks));
+  return Fail(
+      ErrorCode::kUnsupported,
+      fmt::format("/sys/kernel/{}: not there; this kernel was built without {}", old_name, lacks));
 }
 
 // Of "128M" or "128M@16M", as memparse() of the kernel has it; nothing for "auto", for ranges

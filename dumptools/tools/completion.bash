@@ -3,26 +3,32 @@
 # be out of date: verbs are the words of its list of subcommands, options what starts with "--".
 
 _hmem_complete() {
-  local program=$1 current=$2 word verb="" verbs help
-  verbs=$("$program" --help 2>/dev/null |
-    awk '/^[A-Za-z][A-Za-z ]*:$/ { listing = tolower($0) ~ /^(subcommands|verbs|commands):$/; next }
-         listing && /^  ?[a-z]/ { print $1 }')
+  local program=$1 current=$2 word verbs help
+  local -a path=()
+  # A verb may have verbs of its own.
+  verbs=$(_hmem_verbs "$program")
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     if [[ -n $word && " ${verbs//$'\n'/ } " == *" $word "* ]]; then
-      verb=$word
-      break
+      path+=("$word")
+      verbs=$(_hmem_verbs "$program" "${path[@]}")
     fi
   done
   if [[ $current == -* ]]; then
-    help=$("$program" $verb --help 2>/dev/null)
+    help=$("$program" "${path[@]}" --help 2>/dev/null)
     mapfile -t COMPREPLY < <(compgen -W "$(grep -oE -- '--[a-z][a-z0-9-]*' <<<"$help" | sort -u)" -- "$current")
     return
   fi
   mapfile -t COMPREPLY < <(
     compgen -f -- "$current"
-    [[ -z $verb ]] && compgen -W "$verbs" -- "$current"
+    [[ -n $verbs ]] && compgen -W "$verbs" -- "$current"
   )
   compopt -o filenames 2>/dev/null
+}
+
+_hmem_verbs() {
+  "$@" --help 2>/dev/null |
+    awk '/^[A-Za-z][A-Za-z ]*:$/ { listing = tolower($0) ~ /^(subcommands|verbs|commands):$/; next }
+         listing && /^  ?[a-z]/ { print $1 }'
 }
 
 complete -F _hmem_complete hmemscope hmemdump kdump-arm

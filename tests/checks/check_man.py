@@ -47,6 +47,17 @@ def verbs_in(text):
     return verbs
 
 
+def all_helps(program, *verbs):
+    """{"verb" or "verb verb": its help}, "" for the program itself; None when that one has no help."""
+    text = help_of(program, *verbs)
+    if text is None:
+        return None if not verbs else {" ".join(verbs): ""}
+    texts = {" ".join(verbs): text}
+    for verb in verbs_in(text):
+        texts.update(all_helps(program, *verbs, verb))
+    return texts
+
+
 def plain(page):
     """Roff without fonts, escapes and comments; mdoc's `Fl -name` is --name."""
     page = re.sub(r'^[.\']\\".*$', "", page, flags=re.MULTILINE)
@@ -66,7 +77,7 @@ def defined_in(page):
 
 
 def compare(name, help_texts, page):
-    """`help_texts`: {verb: help}, "" for the program itself."""
+    """`help_texts`: as all_helps() has it."""
     problems = []
     text = plain(page)
     words = set(re.findall(r"[\w-]+", text))
@@ -75,7 +86,7 @@ def compare(name, help_texts, page):
     for verb, help_text in help_texts.items():
         options = set(HELP_OPTION.findall(help_text))
         offered |= options
-        if verb and verb not in words:
+        if not set(verb.split()) <= words:
             problems.append(f"{name}: the page does not name the verb '{verb}'")
         for option in sorted(options - mentioned):
             problems.append(f"{name}: the page lacks {option}{' of ' + verb if verb else ''}")
@@ -114,13 +125,10 @@ def check(tree):
         if page is None:
             problems.append(f"{name}: no {path}")
             continue
-        help_text = help_of(program)
-        if help_text is None:
+        help_texts = all_helps(program)
+        if help_texts is None:
             problems.append(f"{name}: --help does not exit 0")
             continue
-        help_texts = {"": help_text}
-        for verb in verbs_in(help_text):
-            help_texts[verb] = help_of(program, verb) or ""
         problems += compare(pathlib.PurePath(path).name, help_texts, page)
     if built == 0 and not problems:
         return skipped("no programs built: cmake --build --preset dev")

@@ -324,6 +324,17 @@ Text that mentions \\-\\-elsewhere.
     def test_takes_verbs_from_the_listing_alone(self):
         self.assertEqual(check_man.verbs_in(self.HELP), ["report", "log"])
 
+    def test_asks_verbs_for_verbs_of_their_own(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program = pathlib.Path(folder) / "tool"
+            program.write_text('#!/bin/sh\ncase "$*" in\n"--help") echo "Subcommands:\n  outer  x" ;;\n'
+                               '"outer --help") echo "Subcommands:\n  inner  y" ;;\n'
+                               '"outer inner --help") echo "  --deep  z" ;;\n*) exit 1 ;;\nesac\n', encoding="ascii")
+            program.chmod(0o755)
+            helps = check_man.all_helps(program)
+        self.assertEqual(list(helps), ["", "outer", "outer inner"])
+        self.assertIn("tool.1: the page lacks --deep of outer inner", check_man.compare("tool.1", helps, self.PAGE))
+
 
 class Tidy(unittest.TestCase):
     DATABASE = {"a/x.cc": {}, "a/y.cc": {}, "tests/unit/a/x_test.cc": {}, "tests/unit/a/z_test.cc": {}}

@@ -68,7 +68,8 @@ FastbootReply Start(const loader::Host& host, loader::RebootKexec& kexec, bool n
         "starting the loaded kernel now: what is dirty is written back, but no service is stopped "
         "and no file system is unmounted");
     auto failed = kexec.StartNow();
-    return Refuse(talk, failed ? "the kernel came back from the reboot" : failed.error().ToString());
+    return Refuse(talk,
+                  failed ? "the kernel came back from the reboot" : failed.error().ToString());
   }
   if (!Passes(loader::CheckOrderlyReboot(host), talk)) return {kExitFailed, ""};
   // Before: systemd may end this very process.
@@ -97,13 +98,14 @@ FastbootCommand::FastbootCommand(CLI::App& app) {
   load_ = fastboot_->add_subcommand("load", "load the kernel to reboot into");
   load_->add_option("--kernel", request_.kernel, "default: /boot/vmlinuz-RELEASE, the running one")
       ->type_name("FILE");
-  auto* initrd = load_->add_option("--initrd", request_.initrd,
-                                   "default: the one beside the kernel or in /boot for its release")
+  auto* initrd = load_
+                     ->add_option("--initrd", request_.initrd,
+                                  "default: the one beside the kernel or in /boot for its release")
                      ->type_name("FILE");
   load_->add_flag("--no-initrd", request_.no_initrd, "the kernel needs none")->excludes(initrd);
-  auto* append = load_->add_option("--append", request_.append,
-                                   "add to the running kernel's command line")
-                     ->type_name("WORDS");
+  auto* append =
+      load_->add_option("--append", request_.append, "add to the running kernel's command line")
+          ->type_name("WORDS");
   auto* reuse = load_->add_flag(
       "--reuse-cmdline", reuse_,
       "the running kernel's command line without BOOT_IMAGE= and the like (default)");
@@ -115,8 +117,8 @@ FastbootCommand::FastbootCommand(CLI::App& app) {
       "exec", "stop services, unmount, and start the loaded kernel (systemctl kexec)");
   exec_->add_flag("--now", now_, "start it at once: sync, but stop and unmount nothing");
   unload_ = fastboot_->add_subcommand("unload", "unload it: a reboot goes through the firmware");
-  status_ = fastboot_->add_subcommand(
-      "status", "say whether one is loaded; exit 0 when it is, 1 when not");
+  status_ = fastboot_->add_subcommand("status",
+                                      "say whether one is loaded; exit 0 when it is, 1 when not");
   status_->add_flag("--json", json_, "as JSON");
   for (CLI::App* verb : {load_, exec_, unload_, status_})
     verb->set_help_flag("--help", "this text");

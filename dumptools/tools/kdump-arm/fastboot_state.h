@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The kernel that was loaded for a reboot, remembered until then in /run/hmem/fastboot.json, and what
-// `fastboot status` says of it.
+// The kernel that was loaded for a reboot, remembered until then in /run/hmem/fastboot.json, and
+// what `fastboot status` says of it.
 #pragma once
 
 #include <cstdint>

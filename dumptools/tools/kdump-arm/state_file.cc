@@ -39,7 +39,8 @@ Status SaveStateFile(const loader::Host& host, std::string_view name, const Json
 Result<Json> ReadStateFile(const loader::Host& host, std::string_view path) {
   HMEM_ASSIGN(std::string text, host.Read(path));
   Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Fail(ErrorCode::kCorrupt, fmt::format("{}: not a JSON object", path));
+  if (!json.is_object())
+    return Fail(ErrorCode::kCorrupt, fmt::format("{}: not a JSON object", path));
   return json;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Files in /run/hmem that remember until the next boot what was loaded, and the shape of their JSON.
+// Files in /run/hmem that remember until the next boot what was loaded, and the shape of their
+// JSON.
 #pragma once
 
 #include <cstdint>

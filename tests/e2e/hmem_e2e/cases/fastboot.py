@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import shutil
+import struct
 import tempfile
 
 from .. import capture, images, kernels, machine, packages, paths
@@ -12,6 +13,7 @@ from ..errors import Failure
 from ..runner import Case
 from ..shell import run
 from ..truth import read_text
+from . import arming
 
 TURNS = 10
 SERIES = ("6.1", "6.12")
@@ -34,8 +36,17 @@ MASKED = ("systemd-binfmt.service", "systemd-firstboot.service", "systemd-journa
 COMMAND_LINE = "console=ttyS0 root=/dev/vda rw quiet panic=10 mitigations=off audit=0 apparmor=0"
 
 
-def _root(path, pair):
-    """A root file system with Debian's systemd, two kernels with their initrds, and two services that depend on each other."""
+def _without_signature(image):
+    """A kernel image whose PE header names no certificates (directory 4 of PE32+)."""
+    data = bytearray(image)
+    (pe,) = struct.unpack_from("<I", data, 0x3c)
+    struct.pack_into("<II", data, pe + 24 + 112 + 4 * 8, 0, 0)
+    return bytes(data)
+
+
+def _root(path, pair, init):
+    """A root file system with Debian's systemd, two kernels with their initrds, and two services that depend on each other.
+    `init` is its first process."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         root = pathlib.Path(scratch) / "root"
         run(["cp", "-a", "--reflink=auto", packages.unpacked("systemd", UNUSED), root])
@@ -48,12 +59,13 @@ def _root(path, pair):
         for applet in run([images.BUSYBOX, "--list"]).stdout.split():
             if not any((root / folder / applet).exists() for folder in ("bin", "sbin", "usr/bin", "usr/sbin")):
                 (root / "bin" / applet).symlink_to("busybox")
-        (root / "sbin" / "init").symlink_to("/lib/systemd/systemd")
+        (root / "sbin" / "init").symlink_to(init)
         for kernel in pair:
             shutil.copy(kernel.vmlinuz, root / "boot")
             shutil.copy(images.initrd(kernel), root / "boot" / f"initrd.img-{kernel.release}")
             kernels.copy_modules(kernel, images.MODULES, root / "lib" / "modules" / kernel.release)
-        for name in ("stops", "turn"):
+        (root / "boot" / "vmlinuz-unsigned").write_bytes(_without_signature(pair[1].vmlinuz.read_bytes()))
+        for name in ("stops", "turn", "now-init"):
             shutil.copy(FILES / name, root / "usr" / "sbin")
             (root / "usr" / "sbin" / name).chmod(0o755)
         shutil.copy(paths.program("capture", "kdump-arm"), root / "usr" / "sbin")
@@ -68,7 +80,7 @@ def _root(path, pair):
             (units / unit).unlink(missing_ok=True)
             (units / unit).symlink_to("/dev/null")
         (root / "etc" / "machine-id").write_text("5f1c1f0e6b7d4f0c9d9a5f2b8a7e4c31\n", encoding="ascii")
-        (root / "etc" / "passwd").write_text("root:x:0:0:root:/:/bin/sh\n", encoding="ascii")
+        (root / "etc" / "passwd").write_text("root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n", encoding="ascii")
         (root / "etc" / "group").write_text("root:x:0:\n", encoding="ascii")
         (root / "etc" / "guest.conf").write_text(
             f"FIRST={pair[0].release}\nSECOND={pair[1].release}\nTURNS={TURNS}\n", encoding="ascii")
@@ -95,7 +107,7 @@ def run_turns(claims):
     folder.mkdir(parents=True)
     pair = [kernels.kernel(series) for series in SERIES]
     disks = [folder / "root.img", folder / "srv.img"]
-    _root(disks[0], pair)
+    _root(disks[0], pair, "/lib/systemd/systemd")
     images.file_system(disks[1], "ext4", "64M")
     lines = claims.hold("ten-in-a-row", _ten_turns, folder, pair, disks)
     if lines is None:
@@ -180,5 +192,92 @@ def _nothing_loaded(log, lines):
         raise Failure(f"fastboot exec without a loaded kernel said {said!r}")
 
 
+def _at_once(folder, pair, disk):
+    with machine.Machine(folder, pair[0].vmlinuz, images.initrd(pair[0]), "console=ttyS0 root=/dev/vda rw panic=10",
+                         [machine.plain_drive(disk)], extra=["-no-reboot"]) as guest:
+        at, _ = guest.wait(rf"hmem-guest: up {re.escape(pair[0].release)}", capture.BOOT_TIMEOUT)
+        at, _ = guest.wait(rf"hmem-guest: up {re.escape(pair[1].release)}", capture.BOOT_TIMEOUT, at)
+        guest.wait(r"hmem-guest: done", capture.BOOT_TIMEOUT, at)
+        guest.wait_end(capture.BOOT_TIMEOUT)
+        return list(guest.lines)
+
+
+def _started(truth, lines):
+    differences = []
+    equal(differences, "command line", read_text(truth / "cmdline").strip(), "console=ttyS0 root=/dev/vda rw panic=10 now=yes")
+    if read_text(truth / "boot_id") == read_text(truth / "second_boot_id"):
+        differences.append("one boot id before and after")
+    # Written back, though nothing was unmounted.
+    equal(differences, "dirty data", read_text(truth / "dirty.found"), read_text(truth / "dirty.sum"))
+    if not re.search(r"EXT4-fs \(vda\): recovery complete", read_text(truth / "dmesg")):
+        differences.append("the file system was unmounted before --now")
+    if not any(re.search(r"kdump-arm: starting the loaded kernel now: .* no file system is unmounted", text)
+               for _, text in lines):
+        differences.append("exec --now did not warn")
+    fail_if(differences, "exec --now")
+
+
+def _verbs(truth, lines):
+    """load, status, unload; and that nothing was loaded or unloaded besides."""
+    answers = arming.Answers(truth)
+    answers.exits("status", 1, pattern=r"^not loaded: a reboot goes through the firmware$")
+    answers.exits("first", 0, pattern=r"^loaded: \S+ \(/elsewhere\), initrd /boot/initrd\.img-.* first=yes$")
+    answers.exits("unload", 0, pattern=r"^unloaded$")
+    answers.exits("second", 0, pattern=r"now=yes$")
+    answers.exits("loaded", 0, pattern=r"^command line: console=ttyS0 root=/dev/vda rw panic=10 now=yes$")
+    answers.exits("signed", 0, pattern=r"^loaded: ")
+    for name in ("status", "first", "unload", "second", "loaded", "signed"):
+        answers.silent(name)
+    said = [text for _, text in lines]
+    for state in ("after refusals: loaded 0", "after exec: loaded 1", "after unload: loaded 0",
+                  "after lockdown: loaded 1"):
+        if not any(text.endswith(f"hmem-guest: {state}") for text in said):
+            answers.differences.append(f"not \"{state}\"")
+    fail_if(answers.differences, "verbs")
+
+
+def _refusals(truth, pair):
+    answers = arming.Answers(truth)
+    release = re.escape(pair[1].release)
+    for name, pattern in {
+            "nothing": r"no kernel to reboot into is loaded: run kdump-arm fastboot load first",
+            "nothing-now": r"no kernel to reboot into is loaded: run kdump-arm fastboot load first",
+            "no-initrd": rf"{release} has no initrd: none of /boot/initrd\.img-{release}, .*--initrd.*--no-initrd",
+            "wrong-initrd": r"/nowhere: No such file or directory: name one with --initrd",
+            "short": r"/boot/short: 14 bytes are too few for a bzImage: name one with --kernel",
+            "no-kernel": r"/bin/busybox: not an x86 bzImage: name one with --kernel",
+            "long": r"\d+ bytes, \S+ takes 2046: give a shorter one with --command-line",
+            "nobody": r"this process does not have CAP_SYS_BOOT",
+            "orderly": r"the first process is \S+ and not systemd; .*kdump-arm fastboot exec --now",
+            "unsigned": rf"the kernel is locked down \(integrity\) and {release} is not signed: .* with --kernel",
+            # Debian's key comes with Secure Boot, from the firmware.
+            "untrusted": r"kexec_file_load \(.*or lockdown and no key for the signature",
+            "disabled": r"kernel\.kexec_load_disabled is set"}.items():
+        answers.exits(name, 1, "err")
+        answers.one_line(name, pattern)
+    answers.exits("contradiction", 2, "err", r"--append excludes --command-line\nTry kdump-arm --help")
+    answers.exits("disabled-unload", 1, "err", r"kexec_file_load \(.*kernel\.kexec_load_disabled")
+    fail_if(answers.differences, "refusals")
+
+
+def run_now(claims):
+    """Without systemd: refusals, and a start at once."""
+    folder = paths.RUNS / "fastboot-now"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    pair = [kernels.kernel(series) for series in SERIES]
+    disk = folder / "root.img"
+    _root(disk, pair, "/usr/sbin/now-init")
+    lines = claims.hold("from-kernel-to-kernel", _at_once, folder, pair, disk)
+    if lines is None:
+        return
+    images.copy_out(disk, "/truth", folder / "out")
+    truth = folder / "out" / "truth"
+    claims.hold("started", _started, truth, lines)
+    claims.hold("verbs", _verbs, truth, lines)
+    claims.hold("refusals", _refusals, truth, pair)
+    disk.unlink()
+
+
 def cases():
-    return [Case("fastboot.systemd", run_turns, 140)]
+    return [Case("fastboot.systemd", run_turns, 140), Case("fastboot.now", run_now, 40)]

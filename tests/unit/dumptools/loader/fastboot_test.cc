@@ -72,8 +72,8 @@ TEST_F(FastbootTest, ALinkToAKernelGetsTheInitrdOfItsRelease) {
 }
 
 TEST_F(FastbootTest, FindsTheInitrdByTheNamesOfOtherDistributionsToo) {
-  for (std::string name : {"initramfs-" + std::string(kMadeRelease) + ".img",
-                           "initrd-" + std::string(kMadeRelease)}) {
+  for (std::string name :
+       {"initramfs-" + std::string(kMadeRelease) + ".img", "initrd-" + std::string(kMadeRelease)}) {
     machine_.tree.Remove(Made().initrd_path).File("/boot/" + name, "initrd");
     EXPECT_EQ(Made().initrd_path, "/boot/" + name);
   }
@@ -99,8 +99,9 @@ TEST_F(FastbootTest, NamesTheInitrdsItLookedFor) {
 
 TEST_F(FastbootTest, RefusesAnInitrdThatIsNotThereIsEmptyOrAFolder) {
   machine_.tree.File("/empty", "").Directory("/folder");
-  for (auto [path, why] : {std::pair("/nowhere", "No such file"), std::pair("/empty", "/empty: empty"),
-                           std::pair("/folder", "/folder: not a file")}) {
+  for (auto [path, why] :
+       {std::pair("/nowhere", "No such file"), std::pair("/empty", "/empty: empty"),
+        std::pair("/folder", "/folder: not a file")}) {
     request_.initrd = path;
     EXPECT_THAT(Said(), ElementsAre(testing::AllOf(HasSubstr("initrd: "), HasSubstr(why))));
   }
