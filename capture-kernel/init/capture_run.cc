@@ -14,6 +14,7 @@
 #include "capture-kernel/init/core_header.h"
 #include "capture-kernel/init/ending.h"
 #include "capture-kernel/init/kernel_modules.h"
+#include "capture-kernel/init/more_cpus.h"
 #include "capture-kernel/init/stage_command.h"
 #include "capture-kernel/init/target_device.h"
 #include "capture-kernel/plan/key_value_text.h"
@@ -29,6 +30,7 @@ constexpr uint64_t kMountDeadlineMs = 60'000;
 constexpr uint64_t kSyncDeadlineMs = 60'000;
 constexpr uint64_t kTargetDeadlineMs = 15'000;  // small things: a directory, a rename, an fsync
 constexpr uint64_t kModuleDeadlineMs = 30'000;
+constexpr uint64_t kMoreCpusMs = 30'000;
 // A dump ends by itself so long before it would be killed, or a quarter of its time: it has END and
 // the next stage need not begin again.
 constexpr uint64_t kEndingSeconds = 10;
@@ -175,6 +177,27 @@ void CaptureRun::StartWatchdog() {
   if (watchdog_->present()) console_->Say("watchdog: /dev/watchdog is fed");
 }
 
+// Another CPU of the dead kernel may do anything when it is woken, from nothing to resetting the
+// machine: not before the record is safe, and each in a child.
+void CaptureRun::StartMoreCpus() {
+  if (plan_.dump_cpus == 0 || !record_durable_) return;
+  auto states = ReadCpuStates("/sys");
+  if (!states) return console_->Say(Within("more CPUs", std::move(states)).error().ToString());
+  auto start = [this](uint64_t cpu, uint64_t may_take_ms) -> Status {
+    auto work = [&]() -> Result<std::string> {
+      ObeyFault(faults_, "cpu");
+      HMEM_TRY(StartCpu("/sys", cpu));
+      return "";
+    };
+    HMEM_TRY(InChild(work, may_take_ms));
+    return {};
+  };
+  for (const std::string& failure :
+       StartCpus(*states, plan_.dump_cpus, kMoreCpusMs, start, &UptimeMs))
+    console_->Say(failure);
+  timeline_.Mark("cpus", "more CPUs", UptimeNs());
+}
+
 Result<std::string> CaptureRun::InChild(const std::function<Result<std::string>()>& work,
                                         uint64_t deadline_ms) {
   return AskChild(work, deadline_ms, [this] { Tick(); });
@@ -305,6 +328,7 @@ void CaptureRun::TidyAttempts(bool dump_is_whole) {
 
 StageOutcome CaptureRun::Run(Stage stage) {
   StageOutcome outcome;
+  if (stage == Stage::kFull) StartMoreCpus();
   const bool dump_stage =
       stage == Stage::kFull || stage == Stage::kSingle || stage == Stage::kAddress;
   const bool record_stage = stage == Stage::kRecord || stage == Stage::kRecordAgain;
@@ -317,6 +341,7 @@ StageOutcome CaptureRun::Run(Stage stage) {
   destination.path =
       directory_ ? directory_->File(record_stage ? kRecordFile : kDumpFile) : device_node_;
   destination.cpus = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  if (stage == Stage::kFull) console_->Say(fmt::format("dumping with {} CPUs", destination.cpus));
   destination.identity = IdentityFile();
   uint64_t seconds = limits.deadline_ms / 1000;
   destination.end_after_s = seconds - std::min(kEndingSeconds, seconds / 4);

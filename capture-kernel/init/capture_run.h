@@ -39,6 +39,7 @@ class CaptureRun : private StageRunner {
   Status PrepareTarget();
   Status MountTarget(const std::string& device);
   void StartWatchdog();
+  void StartMoreCpus();
   // Work that may block in the kernel; kIo when it does not come back in time.
   Result<std::string> InChild(const std::function<Result<std::string>()>& work,
                               uint64_t deadline_ms);

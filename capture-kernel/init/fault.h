@@ -11,7 +11,7 @@
 namespace hmem::init {
 
 // Place -> "abort", "hang", "hog" or "pause" (three seconds). A place is a child, which is a stage
-// (ladder.h), "mount" or "sync"; or process 1 behind a line: "record-said", "dump-said".
+// (ladder.h), "mount", "sync" or "cpu"; or process 1 behind a line: "record-said", "dump-said".
 using Faults = std::map<std::string, std::string, std::less<>>;
 
 // Of the kernel command line of this boot. Always empty in what is installed.

@@ -37,6 +37,7 @@ uint64_t* NumberField(std::string_view key, CapturePlan* plan, uint64_t* max) {
   *max = UINT64_MAX;
   if (key == "target.partition") return &plan->target.partition;
   if (key == "target.sectors") return &plan->target.sectors;
+  if (key == "dump_cpus") return &plan->dump_cpus;
   return nullptr;
 }
 
@@ -177,7 +178,8 @@ std::string FormatCapturePlan(const CapturePlan& plan) {
       "{}\ndeadline.total = {}\n",
       plan.deadlines.record_s, plan.deadlines.dump_s, plan.deadlines.target_s, plan.deadlines.log_s,
       plan.deadlines.total_s);
-  text += fmt::format("final_action = {}\n", FinalActionName(plan.final_action));
+  text += fmt::format("final_action = {}\ndump_cpus = {}\n", FinalActionName(plan.final_action),
+                      plan.dump_cpus);
   return text;
 }
 

@@ -73,6 +73,9 @@ struct CapturePlan {
   std::vector<Module> modules;  // of the target; in load order
   Deadlines deadlines;
   FinalAction final_action = FinalAction::kReboot;
+  // To dump with. Where the capture kernel runs fewer, the others are brought up when the record is
+  // durable; 0: none are.
+  uint64_t dump_cpus = 0;
 
   bool operator==(const CapturePlan&) const = default;
 

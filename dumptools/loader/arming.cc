@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "dumptools/loader/capture_cpus.h"
 #include "dumptools/loader/command_line.h"
 #include "dumptools/loader/device_driver.h"
 #include "dumptools/loader/initramfs.h"
@@ -91,13 +92,15 @@ Result<std::vector<std::string>> ModulesFor(const Host& host, const KernelImage&
 }
 
 Result<std::string> MakeCommandLine(const Host& host, const Config& config,
-                                    const std::optional<KernelImage>& kernel) {
+                                    const std::optional<KernelImage>& kernel,
+                                    const CaptureCpus& cpus) {
   CommandLineFacts facts;
   if (kernel) facts.kernel_takes_bytes = kernel->command_line_bytes;
   HMEM_ASSIGN(facts.running, host.ReadLine("/proc/cmdline"));
   facts.active_consoles = host.ReadLine("/sys/class/tty/console/active").value_or("");
-  facts.cpus = config.cpus;
-  facts.boot_apic_id = BootApicId(host.Read("/proc/cpuinfo", 64 << 20).value_or(""));
+  facts.cpus = cpus.cpus;
+  facts.one_at_first = cpus.one_at_first;
+  facts.boot_apic_id = cpus.boot_apic_id;
   facts.panic_timeout_s = config.panic_timeout_s;
   facts.append = config.append;
   return CaptureCommandLine(facts);
@@ -208,7 +211,9 @@ class Preparer {
   }
 
   void PrepareCommandLine() {
-    auto line = MakeCommandLine(host_, config_, out_.kernel);
+    cpus_ = ChooseCaptureCpus(host_, config_.cpus);
+    Add(CheckCaptureCpus(host_, config_.cpus, cpus_));
+    auto line = MakeCommandLine(host_, config_, out_.kernel, cpus_);
     if (!line)
       return Refuse("command-line", line.error(),
                     fmt::format("change cpus = or append = in {}", kConfigPath));
@@ -223,6 +228,7 @@ class Preparer {
     input.plan.source = config_.source;
     input.plan.deadlines = config_.deadlines;
     input.plan.final_action = config_.final_action;
+    if (cpus_.one_at_first) input.plan.dump_cpus = cpus_.cpus;
     input.module_files = out_.module_files;
     input.device_module_files = out_.device_module_files;
     input.module_options = ReadModuleOptions(host_);
@@ -238,6 +244,7 @@ class Preparer {
   const Host& host_;
   const Config& config_;
   Preparation out_;
+  CaptureCpus cpus_;
   bool have_modules_ = false;
 };
 

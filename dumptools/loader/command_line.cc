@@ -17,11 +17,12 @@ namespace {
 constexpr uint64_t kKernelsOwnBytes = 30 + 1;
 
 // Words that say what the hardware is or can stand: without them the capture kernel may not come up
-// where this one did.
-constexpr std::array<std::string_view, 18> kHardwareWords = {
-    "acpi",    "noapic", "nolapic", "iommu", "intel_iommu", "amd_iommu",
-    "swiotlb", "pci",    "noacpi",  "nopat", "clocksource", "tsc",
-    "no5lvl",  "nohpet", "hpet",    "idle",  "x2apic_phys", "nox2apic"};
+// where this one did. A panic on a CPU with an APIC id of 255 or more needs interrupt remapping as
+// this kernel has it (x2apic_disable() of arch/x86/kernel/apic/apic.c panics without).
+constexpr std::array<std::string_view, 19> kHardwareWords = {
+    "acpi",    "noapic", "nolapic", "iommu",       "intel_iommu", "amd_iommu", "intremap",
+    "swiotlb", "pci",    "noacpi",  "nopat",       "clocksource", "tsc",       "no5lvl",
+    "nohpet",  "hpet",   "idle",    "x2apic_phys", "nox2apic"};
 
 // Of the one boot: the image and initrd that the boot loader read (the EFI stub reads initrd=
 // itself), the dead kernel's headers, and the way back to a kernel that waits.
@@ -68,7 +69,9 @@ Result<std::string> CaptureCommandLine(const CommandLineFacts& facts) {
     }
   }
   out.push_back(fmt::format("panic={}", facts.panic_timeout_s));
+  // nr_cpus= and not maxcpus= alone: what a CPU costs is taken for every possible one.
   out.push_back(fmt::format("nr_cpus={}", facts.cpus));
+  if (facts.cpus > 1 && facts.one_at_first) out.emplace_back("maxcpus=1");
   if (facts.cpus > 1) {
     if (!facts.boot_apic_id) {
       return Fail(

@@ -17,9 +17,13 @@ struct CommandLineFacts {
   std::string
       active_consoles;  // /sys/class/tty/console/active; used when `running` names no console
   uint64_t cpus = 1;
+  // The kernel starts on one; the others are there to be brought up later.
+  bool one_at_first = false;
   // Initial APIC id of the boot CPU (x86); needed when cpus > 1: a panic on another CPU makes that
   // one the boot CPU, and starting the old boot CPU would then send an INIT that resets the
-  // machine.
+  // machine. Kernels from 6.9 find the old boot CPU themselves (check_for_real_bsp() of
+  // arch/x86/kernel/cpu/topology.c) and do not know disable_cpu_apicid= any more; to them it is a
+  // word for init.
   std::optional<uint64_t> boot_apic_id;
   uint64_t panic_timeout_s = 10;
   std::string append;

@@ -81,6 +81,18 @@ Status SetKernel(const std::string& value, Config* config) {
   return {};
 }
 
+// "auto" or a number.
+Status SetCpus(std::string_view value, Config* config) {
+  if (value == "auto") {
+    config->cpus.reset();
+    return {};
+  }
+  auto number = plan::ParseNumber(value, 1, kMaxCpus);
+  if (!number) return Refuse(fmt::format("{} and is not \"auto\"", number.error().text()));
+  config->cpus = *number;
+  return {};
+}
+
 Status Apply(const plan::KeyValue& entry, Config* config) {
   struct Number {
     std::string_view key;
@@ -90,7 +102,6 @@ Status Apply(const plan::KeyValue& entry, Config* config) {
   };
   plan::Deadlines& deadlines = config->deadlines;
   const Number numbers[] = {
-      {"cpus", 1, kMaxCpus, &config->cpus},
       {"panic_timeout", 1, kMaxPanicTimeout, &config->panic_timeout_s},
       {"deadline.record", 1, plan::kMaxDeadlineSeconds, &deadlines.record_s},
       {"deadline.dump", 1, plan::kMaxDeadlineSeconds, &deadlines.dump_s},
@@ -110,6 +121,7 @@ Status Apply(const plan::KeyValue& entry, Config* config) {
     HMEM_ASSIGN(config->source, plan::ParseSourceChoice(entry.value));
     return {};
   }
+  if (entry.key == "cpus") return SetCpus(entry.value, config);
   if (entry.key == "final_action") {
     HMEM_ASSIGN(config->final_action, plan::ParseFinalAction(entry.value));
     return {};

@@ -2,7 +2,9 @@
 // /etc/hmem/kdump-arm.conf, see kdump-arm.conf(5).
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,7 +19,8 @@ struct Config {
   std::string kernel;  // empty: /boot/vmlinuz-$(uname -r)
   plan::SourceChoice source = plan::SourceChoice::kAuto;
   std::string append;
-  uint64_t cpus = 1;
+  // CPUs of the capture kernel. Nothing: "auto", one until the record is durable, then more.
+  std::optional<uint64_t> cpus = 1;
   uint64_t panic_timeout_s = 10;  // the capture kernel's panic=
   plan::Deadlines deadlines;
   plan::FinalAction final_action = plan::FinalAction::kReboot;

@@ -15,6 +15,7 @@ CAPTURE_TIMEOUT = 240
 # What makes the kernel fail: WITNESS arguments (CPU WORD [SPIN_CPU]).
 TRIGGERS = {
     "pointer": "1 pointer",
+    "pointer-on-0": "0 pointer",
     "sysrq": "1 sysrq",
     "interrupt": "1 interrupt:0 0",
 }
@@ -28,6 +29,7 @@ class Plan:
     # "root": a directory of the root file system; "ext4", "xfs", "raw": a disk of its own.
     target: str = "root"
     cpu: str = "max"
+    cpus: int = 2
     warn_first: bool = False
     preset: str = "capture"
     fault: str = ""
@@ -129,7 +131,7 @@ def boot(plan, folder, kernel, root, target_drive):
     if plan.crashkernel:
         command_line += f" crashkernel={plan.crashkernel}"
     return machine.Machine(folder, kernel.vmlinuz, images.initrd(kernel), command_line, drives,
-                           memory_mib=plan.memory_mib, cpu=plan.cpu, last_disk=plan.disk,
+                           memory_mib=plan.memory_mib, cpu=plan.cpu, cpus=plan.cpus, last_disk=plan.disk,
                            extra=[*plan.hardware, *(["-action", "reboot=shutdown"] if plan.until == "reset" else [])])
 
 

@@ -20,6 +20,7 @@ CapturePlan PathPlan() {
                   {"/lib/modules/virtio_blk.ko", "queue_depth=4 x=\"a b\""}};
   plan.deadlines = {.record_s = 5, .dump_s = 6, .target_s = 7, .log_s = 8, .total_s = 9};
   plan.final_action = FinalAction::kPoweroff;
+  plan.dump_cpus = 4;
   return plan;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dumptools/loader/arming.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -170,6 +171,29 @@ TEST(Prepare, SaysThatSeveralCpusAreNotPossible) {
   Config config;
   config.cpus = 4;
   EXPECT_THAT(FailuresOf({}, config), ElementsAre("command-line"));
+}
+
+// The line behind "key = " of the plan in an initramfs that is not packed.
+std::string PlanLine(const Preparation& made, std::string_view key) {
+  std::string_view text(reinterpret_cast<const char*>(made.initramfs.data()),
+                        made.initramfs.size());
+  size_t at = text.find(fmt::format("\n{} = ", key));
+  return at == text.npos ? "" : std::string(text.substr(at + 1, text.find('\n', at + 1) - at - 1));
+}
+
+TEST(Prepare, AutomaticCpusAreBroughtUpBehindTheRecord) {
+  MadeMachine machine;
+  machine.tree.File("/proc/cpuinfo", "processor\t: 0\ninitial apicid\t: 2\n\n");
+  machine.tree.File("/sys/devices/system/cpu/online", "0-2\n");
+  Config config;
+  config.cpus.reset();
+  Preparation made = Prepare(machine.host(), config);
+  EXPECT_THAT(made.command_line, HasSubstr(" nr_cpus=3 maxcpus=1 disable_cpu_apicid=2 "));
+  EXPECT_EQ(PlanLine(made, "dump_cpus"), "dump_cpus = 3");
+  config.cpus = 3;
+  made = Prepare(machine.host(), config);
+  EXPECT_THAT(made.command_line, HasSubstr(" nr_cpus=3 disable_cpu_apicid=2 "));
+  EXPECT_EQ(PlanLine(made, "dump_cpus"), "dump_cpus = 0");
 }
 
 TEST(Prepare, LooksForAliasesWhenTheCaptureKernelIsAnotherRelease) {

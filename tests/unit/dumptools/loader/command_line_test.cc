@@ -27,8 +27,9 @@ TEST(CaptureCommandLine, TakesTheActiveConsolesWhenNoneIsNamed) {
 }
 
 TEST(CaptureCommandLine, KeepsWhatTheHardwareNeeds) {
-  EXPECT_EQ(CaptureCommandLine(Facts("console=ttyS0 acpi=off pci=nomsi pcie_aspm=off")).value(),
-            "console=ttyS0 acpi=off pci=nomsi panic=10 nr_cpus=1 irqpoll reset_devices");
+  EXPECT_EQ(
+      CaptureCommandLine(Facts("console=ttyS0 acpi=off intremap=nosid pcie_aspm=off")).value(),
+      "console=ttyS0 acpi=off intremap=nosid panic=10 nr_cpus=1 irqpoll reset_devices");
 }
 
 TEST(CaptureCommandLine, DoesNotTakeTheArgumentsOfInit) {
@@ -48,6 +49,18 @@ TEST(CaptureCommandLine, KeepsTheBootCpuOffWhenThereAreMore) {
   facts.boot_apic_id = 16;
   EXPECT_NE(CaptureCommandLine(facts).value().find(" nr_cpus=2 disable_cpu_apicid=16 "),
             std::string::npos);
+}
+
+TEST(CaptureCommandLine, CanStartOnOneCpuAndHaveMore) {
+  auto facts = Facts("console=ttyS0");
+  facts.one_at_first = true;
+  EXPECT_EQ(CaptureCommandLine(facts).value(),
+            "console=ttyS0 panic=10 nr_cpus=1 irqpoll reset_devices");
+  facts.cpus = 2;
+  facts.boot_apic_id = 0;
+  EXPECT_EQ(CaptureCommandLine(facts).value(),
+            "console=ttyS0 panic=10 nr_cpus=2 maxcpus=1 disable_cpu_apicid=0 irqpoll "
+            "reset_devices");
 }
 
 TEST(CaptureCommandLine, RefusesSeveralCpusWithoutTheBootCpusApicId) {

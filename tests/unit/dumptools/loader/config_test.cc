@@ -43,6 +43,12 @@ TEST(Config, TakesEveryKey) {
             (std::map<std::string, std::string>{{"region", "eu-1"}, {"rack", "a b"}}));
 }
 
+TEST(Config, CpusAreANumberOrAutomatic) {
+  EXPECT_EQ(ParseConfig("cpus = auto", "c").value().cpus, std::nullopt);
+  EXPECT_EQ(Refusal("cpus = all"),
+            "c: line 1: \"all\" is not a number from 1 to 64 and is not \"auto\"");
+}
+
 TEST(Config, NamesTheLineOfAnUnknownKey) {
   EXPECT_EQ(Refusal("\ntarge = x\n"), "c: line 2: unknown key \"targe\"");
 }
