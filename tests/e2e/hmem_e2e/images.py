@@ -15,6 +15,7 @@ from .shell import run
 BUSYBOX = pathlib.Path("/usr/bin/busybox")
 FILES = pathlib.Path(__file__).parent / "guest_files"
 # What a Debian machine with such disks has loaded or can load.
+DISK_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic"]
 MODULES = ["virtio_pci", "virtio_blk", "ext4", "xfs", "crc32c_generic", "crc32c_intel", "libcrc32c", "i6300esb"]
 
 
@@ -42,26 +43,31 @@ def _plain_module(file):
     return data
 
 
+def disk_modules(kernel):
+    """What the virtio disk needs, as files of an initrd: modules/*.ko, and modules/order in which to load them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        base = pathlib.Path(scratch) / "lib" / "modules" / kernel.release
+        kernels.copy_modules(kernel, DISK_MODULES, base)
+        run(["depmod", "-b", scratch, kernel.release])
+        files, order = {}, []
+        for name in DISK_MODULES:
+            shown = run(["modprobe", "-d", scratch, "-S", kernel.release, "--show-depends", name], check=False).stdout
+            for file in re.findall(r"^insmod (\S+)", shown, re.MULTILINE):
+                plain = pathlib.Path(file).name.split(".ko")[0] + ".ko"
+                if plain not in order:
+                    order.append(plain)
+                    files[f"modules/{plain}"] = (0o644, _plain_module(pathlib.Path(file)))
+    files["modules/order"] = (0o644, "".join(f"{name}\n" for name in order).encode())
+    return files
+
+
 def initrd(kernel):
     """The first kernel's: busybox and what the virtio disk needs."""
     script = FILES / "initrd-init"
 
     def fill(folder):
-        with tempfile.TemporaryDirectory() as scratch:
-            base = pathlib.Path(scratch) / "lib" / "modules" / kernel.release
-            kernels.copy_modules(kernel, ["virtio_pci", "virtio_blk", "crc32c_generic"], base)
-            run(["depmod", "-b", scratch, kernel.release])
-            files = {"init": (0o755, script.read_bytes()), "bin/busybox": (0o755, BUSYBOX.read_bytes())}
-            order = []
-            for name in ("virtio_pci", "virtio_blk", "crc32c_generic"):
-                shown = run(["modprobe", "-d", scratch, "-S", kernel.release, "--show-depends", name], check=False).stdout
-                for file in re.findall(r"^insmod (\S+)", shown, re.MULTILINE):
-                    plain = pathlib.Path(file).name.split(".ko")[0] + ".ko"
-                    if plain not in order:
-                        order.append(plain)
-                        files[f"modules/{plain}"] = (0o644, _plain_module(pathlib.Path(file)))
-            files["modules/order"] = (0o644, "".join(f"{name}\n" for name in order).encode())
-            write_cpio(folder / "initrd", files, ["bin", "dev", "modules", "system"])
+        files = {"init": (0o755, script.read_bytes()), "bin/busybox": (0o755, BUSYBOX.read_bytes()), **disk_modules(kernel)}
+        write_cpio(folder / "initrd", files, ["bin", "dev", "modules", "system"])
 
     key = paths.digest_of(script, BUSYBOX, pathlib.Path(__file__))
     return paths.cached_folder(f"initrd/{kernel.name}-{key}", fill) / "initrd"

@@ -63,5 +63,5 @@ def program(preset, name):
     faults."""
     if preset == "capture-faults":
         return BUILD / "capture" / "faults" / name
-    places = {"hmem-init": "capture-kernel/init"}
+    places = {"hmem-init": "capture-kernel/init", "device-test": "tests/device"}
     return BUILD / preset / places.get(name, f"dumptools/tools/{name}") / name
