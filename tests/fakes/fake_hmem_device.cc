@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -18,7 +19,7 @@ constexpr uint64_t kPage = 4096;
 
 bool Overlaps(const PhysRange& a, const PhysRange& b) { return a.start < b.end && b.start < a.end; }
 
-std::byte* Pointer(uint64_t address) { return reinterpret_cast<std::byte*>(address); }
+std::byte* Pointer(uint64_t address) { return std::bit_cast<std::byte*>(address); }
 
 }  // namespace
 
@@ -109,7 +110,7 @@ int FakeHmemDevice::ReadV(hmem_readv& request) const {
   ++done_.calls;
   if (request.flags != 0 || request.count == 0 || request.count > info.readv_max_ranges)
     return EINVAL;
-  auto* ranges = reinterpret_cast<hmem_range*>(request.ranges);
+  auto* ranges = std::bit_cast<hmem_range*>(request.ranges);
   std::byte* out = Pointer(request.buffer);
   uint64_t room = std::min<uint64_t>(request.buffer_bytes, info.readv_max_bytes);
   for (hmem_range& range : std::span(ranges, request.count)) {

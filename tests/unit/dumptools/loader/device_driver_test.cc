@@ -83,7 +83,8 @@ TEST(DeviceDriver, UnsignedIsOfNoUseUnderLockdown) {
     DeviceDriver driver = Find(machine);
     EXPECT_FALSE(driver.usable);
     EXPECT_THAT(driver.files, IsEmpty());
-    EXPECT_EQ(driver.text, kDkms + " is not signed, and the kernel is locked down (" + mode + ")");
+    EXPECT_THAT(driver.text, testing::StartsWith(kDkms + " is not signed, and the kernel is "));
+    EXPECT_THAT(driver.text, HasSubstr("locked down (" + mode + ")"));
     machine.tree.File(kDkms, Signed(MadeProgram()));
     EXPECT_TRUE(Find(machine).usable);
   }

@@ -3,6 +3,8 @@
 // programs installed, memory reserved. Tests take one thing away.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstddef>
 #include <string>
@@ -69,9 +71,8 @@ class MadeMachine {
               "kernel/virtio_blk.ko: kernel/virtio.ko\nkernel/virtio_pci.ko: "
               "kernel/virtio.ko\nkernel/virtio.ko:\n");
     tree.File(modules + "modules.builtin", "kernel/fs/ext4/ext4.ko\n");
-    for (std::string name : {"virtio_blk", "virtio_pci", "virtio"}) {
-      tree.File(modules + "kernel/" + name + ".ko", MadeProgram());
-    }
+    for (const char* name : {"virtio_blk", "virtio_pci", "virtio"})
+      tree.File(fmt::format("{}kernel/{}.ko", modules, name), MadeProgram());
     tree.File("/usr/lib/hmem/hmem-init", MadeProgram())
         .File("/usr/lib/hmem/hmemdump", MadeProgram());
   }
