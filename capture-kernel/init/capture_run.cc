@@ -391,7 +391,7 @@ StageOutcome CaptureRun::Run(Stage stage) {
     console_->Say(fmt::format("stage {} failed: {}", StageName(stage), outcome.reason));
   if (outcome.target_lost) console_->Say(fmt::format("{}: {}", device_node_, loss));
   if (!outcome.done && stage != Stage::kLog && old_memory_.StepOver())
-    console_->Say(fmt::format("the next stage reads {}", old_memory_.name()));
+    console_->Say(fmt::format("the next stage tries {}", old_memory_.name()));
   if (record_stage && !outcome.done) (void)RecordDurable();
   return outcome;
 }

@@ -236,7 +236,7 @@ def run_way(name, claims):
         differences = []
         compare.equal(differences, "stages that failed", [text.split()[2] for text in said], list(told.failed))
         compare.equal(differences, "of a signal", [text for text in said if "killed by signal 6" not in text], [])
-        ways = [text.split()[-1] for _, text in captured.lines if text.startswith("hmem: the next stage reads ")]
+        ways = [text.split()[-1] for _, text in captured.lines if text.startswith("hmem: the next stage tries ")]
         compare.equal(differences, "ways", ways, ["/proc/vmcore", "/dev/hmem"][:len(told.failed)])
         compare.fail_if(differences, "ladder")
 
