@@ -12,7 +12,8 @@ from ..runner import Case
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """`present` CPUs, a panic on `crashed`, and "cpus = `setting`": the capture kernel starts `first` and dumps with `last`."""
+    """`present` CPUs, a panic on `crashed`, and "cpus = `setting`": the capture kernel starts `first` and dumps with `last`.
+    QEMU's boot CPU lets others start it, other than a real one; so the claim is that it is left alone."""
     series: str
     present: int
     crashed: int
