@@ -72,7 +72,7 @@ TEST_F(FastbootTest, ALinkToAKernelGetsTheInitrdOfItsRelease) {
 }
 
 TEST_F(FastbootTest, FindsTheInitrdByTheNamesOfOtherDistributionsToo) {
-  for (std::string name :
+  for (const std::string& name :
        {"initramfs-" + std::string(kMadeRelease) + ".img", "initrd-" + std::string(kMadeRelease)}) {
     machine_.tree.Remove(Made().initrd_path).File("/boot/" + name, "initrd");
     EXPECT_EQ(Made().initrd_path, "/boot/" + name);

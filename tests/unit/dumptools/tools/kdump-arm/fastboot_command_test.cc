@@ -130,7 +130,8 @@ TEST_F(FastbootCommandTest, UnloadForgets) {
 }
 
 TEST_F(FastbootCommandTest, ExecNeedsALoadedKernel) {
-  for (std::vector<std::string> words : {std::vector<std::string>{"exec"}, {"exec", "--now"}}) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"exec"}, {"exec", "--now"}}) {
     EXPECT_EQ(Run(words).exit, 1);
     EXPECT_THAT(said_, ElementsAre(HasSubstr("run kdump-arm fastboot load first")));
   }
@@ -168,7 +169,7 @@ TEST_F(FastbootCommandTest, NowWarnsBeforeItStarts) {
 TEST_F(FastbootCommandTest, ExecAndUnloadNeedTheCapability) {
   Loaded(true);
   machine_.tree.File("/proc/self/status", "Name:\tx\nCapEff:\t0000000000000000\n");
-  for (std::vector<std::string> words :
+  for (const std::vector<std::string>& words :
        {std::vector<std::string>{"exec"}, {"exec", "--now"}, {"unload"}}) {
     EXPECT_EQ(Run(words).exit, 1);
     EXPECT_THAT(said_, ElementsAre(HasSubstr("CAP_SYS_BOOT")));
