@@ -16,6 +16,7 @@
 #include <cstring>
 #include <vector>
 
+#include "tests/device/core_headers.h"
 #include "tests/device/module.h"
 #include "tests/device/old_memory.h"
 #include "tests/device/test_case.h"
@@ -78,10 +79,12 @@ void UseDisk() {
 int64_t LoadCaptureKernel() {
   const UniqueFd kernel(static_cast<int>(Open(kKernel, O_RDONLY)));
   const UniqueFd initramfs(static_cast<int>(Open(kInitramfs, O_RDONLY)));
-  const Result<std::string> line = ReadTextFile(kCommandLine, kPage);
-  if (!line) return -ENOENT;
-  return ErrnoOr(::syscall(SYS_kexec_file_load, kernel.get(), initramfs.get(), line->size() + 1,
-                           line->c_str(), KEXEC_FILE_ON_CRASH));
+  const Result<std::string> words = ReadTextFile(kCommandLine, kPage);
+  const std::string headers = PlantCoreHeaders();
+  if (!words || headers.empty()) return -ENOENT;
+  const std::string line = *words + " " + headers;
+  return ErrnoOr(::syscall(SYS_kexec_file_load, kernel.get(), initramfs.get(), line.size() + 1,
+                           line.c_str(), KEXEC_FILE_ON_CRASH));
 }
 
 }  // namespace

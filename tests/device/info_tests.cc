@@ -252,8 +252,9 @@ void NotesInParts(Check& check) {
   for (const uint32_t step : {1U, 7U, 4096U})
     check.That(AskNotes(check, memory, step) == notes,
                fmt::format("{} bytes at a time: other notes", step));
-  for (const uint64_t offset : {uint64_t{memory.info.notes_bytes}, uint64_t{memory.info.notes_bytes + 1},
-                                uint64_t{1} << 32, uint64_t{1} << 63, UINT64_MAX}) {
+  for (const uint64_t offset :
+       {uint64_t{memory.info.notes_bytes}, uint64_t{memory.info.notes_bytes + 1}, uint64_t{1} << 32,
+        uint64_t{1} << 63, UINT64_MAX}) {
     std::byte untouched{0x5a};
     hmem_notes asked = {
         .buffer = reinterpret_cast<uintptr_t>(&untouched), .offset = offset, .bytes = UINT32_MAX};

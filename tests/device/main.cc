@@ -81,7 +81,10 @@ void RunInCaptureKernel(bool speed) {
   const auto add = [&](std::span<const TestCase> more) {
     tests.insert(tests.end(), more.begin(), more.end());
   };
-  if (HasModule()) add(HostileHeaderTests());
+  if (HasModule()) {
+    add(HostileHeaderTests());
+    add(LoadTests());
+  }
   add(InfoTests());
   add(RefusalTests());
   add(ReadTests());

@@ -67,7 +67,9 @@ void EveryAlignment(Check& check) {
   }
 }
 
-void WholeRanges(Check& check) {
+}  // namespace
+
+void TestWholeRangesMapped(Check& check) {
   const OldMemory memory(check);
   const Vmcore vmcore(check);
   for (const PhysRange& range : memory.ram) {
@@ -88,7 +90,7 @@ void WholeRanges(Check& check) {
   if (part.error() == 0) ExpectBytes(check, "100 bytes", vmcore, middle.start, part.bytes());
 }
 
-void Holes(Check& check) {
+void TestMappedHoles(Check& check) {
   const OldMemory memory(check);
   const int fd = memory.fd.get();
   const auto refuse = [&](const std::string& what, PhysAddr at, uint64_t bytes) {
@@ -123,6 +125,8 @@ void Holes(Check& check) {
   check.Returns("an odd offset", Mapping(fd, memory.Big().start.value + 1, kPage).error(), -EINVAL);
   check.Returns("no bytes", Mapping(fd, memory.Big().start.value, 0).error(), -EINVAL);
 }
+
+namespace {
 
 void IsReadOnly(Check& check) {
   const OldMemory memory(check);
@@ -315,8 +319,8 @@ void Advised(Check& check) {
 std::span<const TestCase> MapTests() {
   static constexpr TestCase kTests[] = {
       {"map.every-alignment", EveryAlignment},
-      {"map.whole-ranges", WholeRanges},
-      {"map.holes", Holes},
+      {"map.whole-ranges", TestWholeRangesMapped},
+      {"map.holes", TestMappedHoles},
       {"map.is-read-only", IsReadOnly},
       {"map.not-through-proc-mem", NotThroughProcMem},
       {"map.old-personality", OldPersonality},

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Loading hmem.ko, with core headers that lie, and unloading it while it is used.
-#include <elf.h>
+// Loading hmem.ko with addresses that are none, and unloading it while it is used.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstring>
-#include <functional>
 
+#include "tests/device/core_headers.h"
 #include "tests/device/module.h"
 #include "tests/device/old_memory.h"
 #include "tests/device/tests.h"
@@ -34,56 +31,15 @@ void BadAddresses(Check& check) {
   check.That(::access(kDevice, F_OK) != 0, "a device of a module that was not loaded");
 }
 
-// A page of this process, whose physical address the kernel tells root.
-class Page {
- public:
-  explicit Page(Check& check) {
-    void* at = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_LOCKED, -1, 0);
-    check.Require(at != MAP_FAILED, "no page");
-    start_ = static_cast<std::byte*>(at);
-    const UniqueFd map(static_cast<int>(Open("/proc/self/pagemap", O_RDONLY)));
-    uint64_t entry = 0;
-    const uint64_t offset = reinterpret_cast<uintptr_t>(at) / kPage * sizeof(entry);
-    check.Require(Pread(map.get(), &entry, sizeof(entry), offset) == sizeof(entry), "no pagemap");
-    phys_ = (entry & ((uint64_t{1} << 55) - 1)) * kPage;
-    check.Require(phys_ != 0, "the pagemap tells no address");
-  }
-  Page(const Page&) = delete;
-  Page& operator=(const Page&) = delete;
-  ~Page() { ::munmap(start_, kPage); }
-
-  std::byte* data() const { return start_; }
-  uint64_t phys() const { return phys_; }
-
- private:
-  std::byte* start_;
-  uint64_t phys_;
-};
-
 // A core header in this kernel's own memory is none that an old kernel left.
 void OwnMemoryAsHeader(Check& check) {
-  const Page page(check);
-  Elf64_Ehdr header = {.e_type = ET_CORE,
-                       .e_machine = EM_X86_64,
-                       .e_version = EV_CURRENT,
-                       .e_phoff = sizeof(Elf64_Ehdr),
-                       .e_ehsize = sizeof(Elf64_Ehdr),
-                       .e_phentsize = sizeof(Elf64_Phdr),
-                       .e_phnum = 1};
-  std::memcpy(static_cast<void*>(header.e_ident), ELFMAG, SELFMAG);
-  header.e_ident[EI_CLASS] = ELFCLASS64;
-  header.e_ident[EI_DATA] = ELFDATA2LSB;
-  header.e_ident[EI_VERSION] = EV_CURRENT;
-  // It would make this very page readable.
-  const Elf64_Phdr load = {.p_type = PT_LOAD,
-                           .p_offset = page.phys(),
-                           .p_paddr = page.phys(),
-                           .p_filesz = kPage,
-                           .p_memsz = kPage};
-  std::memcpy(page.data(), &header, sizeof(header));
-  std::memcpy(page.data() + sizeof(header), &load, sizeof(load));
-  const int64_t loaded = LoadModule(kModulePath, fmt::format("elfcorehdr={:#x}", page.phys()));
+  void* page = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  check.Require(page != MAP_FAILED && ::mlock(page, kPage) == 0, "no page");
+  std::memcpy(page, CoreHeaders().front().page.data(), kPage);
+  const uint64_t phys = PhysicalAddress(page);
+  check.Require(phys != 0, "the kernel tells no physical address");
+  const int64_t loaded = LoadModule(kModulePath, fmt::format("elfcorehdr={:#x}", phys));
   check.That(loaded < 0, "loaded with a core header in this kernel's own memory");
   if (loaded == 0) UnloadHmem();
 }
@@ -170,7 +126,7 @@ void Churn(Check& check) {
 
 }  // namespace
 
-std::span<const TestCase> HostileHeaderTests() {
+std::span<const TestCase> LoadTests() {
   static constexpr TestCase kTests[] = {
       {"module.bad-addresses", BadAddresses},
       {"module.own-memory-as-header", OwnMemoryAsHeader},

@@ -18,7 +18,9 @@ namespace {
 
 constexpr std::byte kUntouched{0xa5};
 
-void EdgesOfRanges(Check& check) {
+}  // namespace
+
+void TestEdgesOfRanges(Check& check) {
   const OldMemory memory(check);
   const Vmcore vmcore(check);
   const int fd = memory.fd.get();
@@ -48,7 +50,7 @@ void EdgesOfRanges(Check& check) {
   }
 }
 
-void InHoles(Check& check) {
+void TestReadsInHoles(Check& check) {
   const OldMemory memory(check);
   const int fd = memory.fd.get();
   std::byte byte = kUntouched;
@@ -75,6 +77,8 @@ void InHoles(Check& check) {
   check.That(byte == kUntouched, "something was written");
 }
 
+namespace {
+
 void Position(Check& check) {
   const OldMemory memory(check);
   const Vmcore vmcore(check);
@@ -98,7 +102,9 @@ void Position(Check& check) {
   check.Returns("where pread leaves", Seek(fd, 0, SEEK_CUR), static_cast<int64_t>(range.end.value));
 }
 
-void SeekEdges(Check& check) {
+}  // namespace
+
+void TestSeekEdges(Check& check) {
   const OldMemory memory(check);
   const int fd = memory.fd.get();
   const PhysRange range = memory.BeforeHole();
@@ -137,6 +143,8 @@ void SeekEdges(Check& check) {
   check.Returns("SEEK_DATA in memory", Seek(fd, range.end.value - 1, SEEK_DATA),
                 static_cast<int64_t>(range.end.value) - 1);
 }
+
+namespace {
 
 std::vector<PhysRange> Joined(std::vector<PhysRange> ranges) {
   std::ranges::sort(ranges, {}, [](const PhysRange& range) { return range.start; });
@@ -251,12 +259,12 @@ void OtherWays(Check& check) {
 
 std::span<const TestCase> ReadTests() {
   static constexpr TestCase kTests[] = {
-      {"read.edges-of-ranges", EdgesOfRanges},
-      {"read.in-holes", InHoles},
+      {"read.edges-of-ranges", TestEdgesOfRanges},
+      {"read.in-holes", TestReadsInHoles},
       {"read.position", Position},
       {"read.buffers", Buffers},
       {"read.other-ways", OtherWays},
-      {"seek.edges", SeekEdges},
+      {"seek.edges", TestSeekEdges},
       {"seek.map-of-memory", MapOfMemory},
   };
   return kTests;

@@ -65,7 +65,9 @@ void ReadsOddPieces(Check& check) {
 }
 
 // A hole costs its own room only.
-void HolesAreSkipped(Check& check) {
+}  // namespace
+
+void TestReadvHoles(Check& check) {
   const OldMemory memory(check);
   const Vmcore vmcore(check);
   for (const PhysRange& hole : memory.Holes()) {
@@ -107,6 +109,8 @@ void HolesAreSkipped(Check& check) {
   check.That(IsUntouched(std::span(buffer).subspan(10)),
              "behind the last memory something was written");
 }
+
+namespace {
 
 void RefusesRanges(Check& check) {
   const OldMemory memory(check);
@@ -217,7 +221,7 @@ void Pointers(Check& check) {
     return Readv(fd, pieces, {static_cast<std::byte*>(buffer), 3 * kPage});
   });
   ExpectReadFaults(check, sizeof(hmem_readv),
-               [&](void* argument) { return Ioctl(fd, HMEM_READV, argument); });
+                   [&](void* argument) { return Ioctl(fd, HMEM_READV, argument); });
   // The answer lands in what was just read: no promise but that nothing breaks.
   std::array<hmem_range, 64> self = {};
   std::ranges::fill(self, RangeOf(at, sizeof(hmem_range)));
@@ -243,7 +247,7 @@ void FreshBuffer(Check& check) {
 std::span<const TestCase> ReadvTests() {
   static constexpr TestCase kTests[] = {
       {"readv.odd-pieces", ReadsOddPieces},
-      {"readv.holes", HolesAreSkipped},
+      {"readv.holes", TestReadvHoles},
       {"readv.refuses-ranges", RefusesRanges},
       {"readv.limits", Limits},
       {"readv.pointers", Pointers},

@@ -17,9 +17,18 @@ std::span<const TestCase> ConcurrencyTests();  // signals, and several at once
 std::span<const TestCase> CompatTests();       // 32-bit system calls
 std::span<const TestCase> SameBytesTests();    // every way to read gives the same
 // These unload the module; only where the device is one.
-std::span<const TestCase> HostileHeaderTests();  // before it is loaded
+std::span<const TestCase> HostileHeaderTests();
+std::span<const TestCase> LoadTests();  // leave it loaded
 std::span<const TestCase> UnloadTests();
 // This kernel cannot load modules after them.
 std::span<const TestCase> LockdownTests();
+
+// Whatever core header the device has, if what it tells of is really there.
+void TestEdgesOfRanges(Check& check);
+void TestReadsInHoles(Check& check);
+void TestSeekEdges(Check& check);
+void TestReadvHoles(Check& check);
+void TestWholeRangesMapped(Check& check);
+void TestMappedHoles(Check& check);
 
 }  // namespace hmem::device_test

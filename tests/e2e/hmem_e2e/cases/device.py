@@ -59,11 +59,12 @@ def _regions(said):
 
 
 def _memory_map(said):
-    """What the first kernel called System RAM, without what it had reserved for the second: half-open ranges."""
+    """What the first kernel called System RAM, without what it had reserved for the second: half-open ranges. The first MiB
+    is reserved in both (crash_reserve_low_1M), and no core header that x86 makes has it."""
     lines = [re.match(r"iomem +([0-9a-f]+)-([0-9a-f]+) : (System RAM|Crash kernel)", line) for line in said]
     found = [(match.group(3), int(match.group(1), 16), int(match.group(2), 16) + 1) for match in lines if match]
     left = [(start, end) for kind, start, end in found if kind == "System RAM"]
-    for kind, first, last in found:
+    for kind, first, last in [("Crash kernel", 0, 1 << 20), *found]:
         if kind == "Crash kernel":
             left = [part for start, end in left for part in ((start, min(end, first)), (max(start, last), end)) if part[0] < part[1]]
     return left
