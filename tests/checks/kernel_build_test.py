@@ -191,6 +191,11 @@ class Config(Made):
         for name in ("CONFIG_THERE", "CONFIG_OFF"):
             self.assertNotIn(name, text)
 
+    def test_off_is_off_when_it_is_known(self):
+        kernel_config.claim_all_there(self.parse("CONFIG_KNOWN=n # why\n"), "", self.tree)
+        for options, config in (("CONFIG_KNOWN=n # why\n", "CONFIG_KNOWN=m\n"), ("CONFIG_TYPING_ERROR=n # why\n", "")):
+            self.assertIn("some.config:1: ", self.refused(kernel_config.claim_all_there, self.parse(options), config, self.tree))
+
     def test_another_value_is_not_the_asked_for_one(self):
         options = self.parse("CONFIG_KNOWN=16 # why\n")
         self.assertIn("CONFIG_KNOWN=16", self.refused(kernel_config.claim_all_there, options, "CONFIG_KNOWN=17\n", self.tree))

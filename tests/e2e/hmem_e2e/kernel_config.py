@@ -79,23 +79,33 @@ def as_text(options):
     return "".join(f"# {o.name} is not set\n" if o.value == "n" else f"{o.name}={o.value}\n" for o in options.values())
 
 
-def _why(tree, option):
-    """Whether the kernel does not know an option, or does not let it have this value."""
+def _definition(tree, option):
+    """The Kconfig file that knows an option, or None."""
     symbol = option.name.removeprefix("CONFIG_")
     definition = re.compile(rf"^\s*(?:menu)?config {symbol}$", re.MULTILINE)
     for file in sorted(tree.rglob("Kconfig*")):
-        if file.is_file() and definition.search(file.read_text(encoding="utf-8", errors="replace")):
-            return f"{file.relative_to(tree)} does not let it be so: what it depends on, or what selects it"
-    return "no Kconfig file defines it"
+        if file.is_file() and not re.match(r"arch/(?!x86/)[^/]+/", str(file.relative_to(tree))):
+            if definition.search(file.read_text(encoding="utf-8", errors="replace")):
+                return file.relative_to(tree)
+    return None
+
+
+def _missing(option, lines, tree):
+    """Why an option is not as asked for; None when it is."""
+    wanted = f"# {option.name} is not set" if option.value == "n" else f"{option.name}={option.value}"
+    if wanted in lines:
+        return None
+    definition = _definition(tree, option)
+    if definition is None:
+        return "no Kconfig file defines it"
+    if option.value == "n" and not any(line.startswith(f"{option.name}=") for line in lines):
+        return None
+    return f"{definition} does not let it be so: what it depends on, or what selects it"
 
 
 def claim_all_there(options, config_text, tree):
     """Failure that names every asked-for option which the final .config does not have."""
     lines = set(config_text.splitlines())
-    missing = []
-    for option in options.values():
-        wanted = f"# {option.name} is not set" if option.value == "n" else f"{option.name}={option.value}"
-        if wanted not in lines:
-            missing.append(f"{option.place}: {option.name}={option.value}: {_why(tree, option)}")
+    missing = [f"{o.place}: {o.name}={o.value}: {why}" for o in options.values() if (why := _missing(o, lines, tree))]
     if missing:
         raise Failure("not in the final .config: " + "; ".join(missing))

@@ -6,6 +6,7 @@ kept in the cache by all that it was made from, and looks like the unpacked pack
 import dataclasses
 import functools
 import os
+import re
 import shutil
 import subprocess
 
@@ -123,6 +124,13 @@ def _install_headers(builder, target):
     for folder, names in ((builder.tree, find), (builder.objects, made)):
         run(["bash", "-c", f"set -o pipefail; {{ {names}; }} | tar -c -T - | tar -x -C {target}"], cwd=folder)
     shutil.copy(builder.objects / ".config", target)
+    # As in Debian's, modules get the kernel's compiler whatever the machine's default is.
+    makefile = target / "Makefile"
+    text, count = re.subn(r"^CC(\s*)= \$\(CROSS_COMPILE\)gcc$", rf"CC\1= {COMPILER}", makefile.read_text(encoding="utf-8"),
+                          flags=re.MULTILINE)
+    if count != 1:
+        raise Failure(f"{makefile}: {count} lines set the compiler")
+    makefile.write_text(text, encoding="utf-8")
     # Modules get split BTF on this one's.
     run(["strip", "--strip-debug", "-o", target / "vmlinux", builder.objects / "vmlinux"])
 
@@ -140,7 +148,7 @@ def _install(builder, root):
     run(["depmod", "-b", root / "image", release])
     _install_headers(builder, root / "headers" / "usr" / "src" / f"linux-headers-{release}")
     if "CONFIG_DEBUG_INFO=y\n" in (builder.objects / ".config").read_text(encoding="utf-8"):
-        run(["objcopy", "--compress-debug-sections=zlib", builder.objects / "vmlinux", root / f"vmlinux-{release}"])
+        run(["objcopy", "--remove-relocations=*", "--compress-debug-sections=zlib", builder.objects / "vmlinux", root / f"vmlinux-{release}"])
     (root / "release").write_text(release, encoding="ascii")
 
 
@@ -149,10 +157,9 @@ def kernel(series, profile):
     """The kernel of a profile ("capture", "test"), built when it is not in the cache."""
     folder = series_folder(series)
     options = kernel_config.merge(kernel_config.fragments(profile, folder))
-    here = paths.ROOT / "tests" / "e2e" / "hmem_e2e"
+    here = paths.ROOT / "tests" / "e2e" / "hmem_e2e" / "own_kernels.py"
     key = paths.digest_of(kernels.version(f"linux-source-{series}"), kernel_series.digest(folder),
-                          kernel_config.as_text(options), run([COMPILER, "-dumpfullversion"]).stdout,
-                          *(here / f"{name}.py" for name in ("own_kernels", "kernel_series", "kernel_config")))
+                          kernel_config.as_text(options), run([COMPILER, "-dumpfullversion"]).stdout, here)
 
     def fill(root):
         with paths.locked(f"kernel-source-{series}"):
