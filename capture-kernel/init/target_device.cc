@@ -24,6 +24,8 @@ namespace {
 
 constexpr size_t kMaxDevices = 4096;
 constexpr uint64_t kLookAgainMs = 1000;
+// A kernel without networking has no netlink, and so no uevents.
+constexpr uint64_t kLookAgainBlindMs = 20;
 constexpr uint64_t kSettleMs = 5000;
 constexpr uint64_t kProbeDeadlineMs = 5000;
 constexpr uint32_t kKernelUevents = 1;
@@ -175,7 +177,8 @@ Result<FoundTarget> WaitForTarget(const plan::Target& target, uint64_t deadline_
     tick();
     uint64_t now = UptimeMs();
     if (now >= deadline_ms) return found;
-    int wait_ms = static_cast<int>(std::min(deadline_ms - now, kLookAgainMs));
+    uint64_t look_again_ms = uevents.valid() ? kLookAgainMs : kLookAgainBlindMs;
+    int wait_ms = static_cast<int>(std::min(deadline_ms - now, look_again_ms));
     pollfd poll_fd{uevents.get(), POLLIN, 0};
     if (::poll(&poll_fd, uevents.valid() ? 1 : 0, wait_ms) > 0) Drain(uevents.get());
   }

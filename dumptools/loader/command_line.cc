@@ -19,10 +19,10 @@ constexpr uint64_t kKernelsOwnBytes = 30 + 1;
 // Words that say what the hardware is or can stand: without them the capture kernel may not come up
 // where this one did. A panic on a CPU with an APIC id of 255 or more needs interrupt remapping as
 // this kernel has it (x2apic_disable() of arch/x86/kernel/apic/apic.c panics without).
-constexpr std::array<std::string_view, 19> kHardwareWords = {
-    "acpi",    "noapic", "nolapic", "iommu",       "intel_iommu", "amd_iommu", "intremap",
-    "swiotlb", "pci",    "noacpi",  "nopat",       "clocksource", "tsc",       "no5lvl",
-    "nohpet",  "hpet",   "idle",    "x2apic_phys", "nox2apic"};
+constexpr std::array<std::string_view, 20> kHardwareWords = {
+    "acpi",    "noapic", "nolapic", "iommu",       "intel_iommu", "amd_iommu",     "intremap",
+    "swiotlb", "pci",    "noacpi",  "nopat",       "clocksource", "tsc",           "no5lvl",
+    "nohpet",  "hpet",   "idle",    "x2apic_phys", "nox2apic",    "no_timer_check"};
 
 // Of the one boot: the image and initrd that the boot loader read (the EFI stub reads initrd=
 // itself), the dead kernel's headers, and the way back to a kernel that waits.

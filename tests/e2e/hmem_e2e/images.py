@@ -118,8 +118,13 @@ def _add_kernel(root, kernel):
     """What kdump-arm looks at of a kernel that is not the running one."""
     for name in ("vmlinuz", "config"):
         shutil.copy(kernel.vmlinuz.with_name(f"{name}-{kernel.release}"), root / "boot")
-    kernels.copy_modules(kernel, MODULES, root / "lib" / "modules" / kernel.release)
-    run(["depmod", "-b", root, kernel.release])
+    target = root / "lib" / "modules" / kernel.release
+    if isinstance(kernel, own_kernels.OwnKernel):
+        # All of them are 3 MB.
+        shutil.copytree(kernel.modules, target)
+    else:
+        kernels.copy_modules(kernel, MODULES, target)
+        run(["depmod", "-b", root, kernel.release])
 
 
 def root_disk(path, kernel, preset, configuration, settings, other_kernel=None, driver=None):

@@ -32,6 +32,11 @@ TEST(CaptureCommandLine, KeepsWhatTheHardwareNeeds) {
       "console=ttyS0 acpi=off intremap=nosid panic=10 nr_cpus=1 irqpoll reset_devices");
 }
 
+TEST(CaptureCommandLine, KeepsTheTimerUncheckedWhereItsTestFails) {
+  EXPECT_EQ(CaptureCommandLine(Facts("console=ttyS0 no_timer_check quiet")).value(),
+            "console=ttyS0 no_timer_check panic=10 nr_cpus=1 irqpoll reset_devices");
+}
+
 TEST(CaptureCommandLine, DoesNotTakeTheArgumentsOfInit) {
   EXPECT_EQ(CaptureCommandLine(Facts("console=ttyS0 -- console=x acpi=off")).value(),
             "console=ttyS0 panic=10 nr_cpus=1 irqpoll reset_devices");
