@@ -101,12 +101,13 @@ std::vector<CoreHeader> CoreHeaders() {
       Load(uint64_t{1} << 60, kMiB),
       Load(uint64_t{1} << 52, kMiB),
       Load(uint64_t{1} << 51, kMiB),
-      Load(kPlace + 0x80000, uint64_t{1} << 62),
       Load(kPlace + 0x100000, UINT64_MAX),
       Load(kPlace + 0x40000, 0x1000, kImage),
       Load(kPlace + 0x40800, 0x1000, kImage + 0x800),
   };
   headers.push_back(Make("impossible", impossible));
+  const Elf64_Phdr giant[] = {Load(kPlace, kMiB), Load(kPlace + 0x80000, uint64_t{1} << 62)};
+  headers.push_back(Make("giant", giant));
   const Elf64_Phdr all[] = {Load(kAllStart, kAllEnd - kAllStart)};
   headers.push_back(Make("all", all));
   const Elf64_Phdr notes[] = {Load(kPlace, kMiB),          Note(kPlace, uint64_t{1} << 40),

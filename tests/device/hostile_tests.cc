@@ -122,8 +122,8 @@ int Touch(const Mapping& mapping) {
 }
 
 // What no machine has is told of or not; touching it must not break anything.
-void Impossible(Check& check) {
-  const Loaded loaded(check, "impossible");
+void TouchAll(Check& check, std::string_view header) {
+  const Loaded loaded(check, header);
   Require(check, loaded);
   const OldMemory memory(check);
   const Vmcore vmcore(check);
@@ -157,6 +157,9 @@ void Impossible(Check& check) {
                 64);
   ExpectBytes(check, "what is really there", vmcore, PhysAddr(kPlace), bytes);
 }
+
+void Impossible(Check& check) { TouchAll(check, "impossible"); }
+void Giant(Check& check) { TouchAll(check, "giant"); }
 
 std::vector<PhysRange> OwnMemory(Check& check) {
   FILE* iomem = std::fopen("/proc/iomem", "re");
@@ -248,6 +251,7 @@ std::span<const TestCase> HostileHeaderTests() {
       {"header.odd", Odd},
       {"header.moved", Moved},
       {"header.impossible", Impossible},
+      {"header.giant", Giant},
       {"header.own-memory-as-old", OwnMemoryAsOld},
       {"header.notes", Notes},
       {"header.garbage", Garbage},

@@ -4,7 +4,7 @@ import argparse
 import pathlib
 import sys
 
-from . import demo, images, kernel_config, kernels, own_kernels, runner, timings
+from . import demo, device_speed, images, kernel_config, kernels, own_kernels, runner, timings
 from .cases import matrix
 from .errors import Failure
 
@@ -50,6 +50,8 @@ def main():
     verbs.add_parser("demo", help="one crash, explained")
     bench = verbs.add_parser("bench", help="seconds from panic to each milestone")
     bench.add_argument("runs", nargs="?", type=int, default=5)
+    device = verbs.add_parser("bench-device", help="MiB/s of each way to read old memory in the capture kernel")
+    device.add_argument("series", nargs="*", default=["6.1", "6.12"])
     options = parser.parse_args()
     if options.verb == "test":
         if unknown := runner.unknown_names(options.name):
@@ -64,6 +66,8 @@ def main():
     if options.verb == "list":
         print("\n".join(case.name for case in runner.find_cases()))
         return 0
+    if options.verb == "bench-device":
+        return device_speed.run(options.series)
     return demo.run() if options.verb == "demo" else timings.run(options.runs)
 
 
