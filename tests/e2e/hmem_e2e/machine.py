@@ -44,7 +44,7 @@ class Machine:
         self._hooks = []
         command = ["qemu-system-x86_64", "-machine", "q35", "-accel", accelerator(), "-cpu", cpu, "-smp", str(cpus),
                    "-m", str(memory_mib), "-display", "none", "-nodefaults", "-serial", "stdio",
-                   "-kernel", str(kernel), "-initrd", str(initrd), "-append", command_line, *extra]
+                   "-kernel", str(kernel), *(["-initrd", str(initrd)] if initrd else []), "-append", command_line, *extra]
         # Explicit devices: QEMU makes them in this order, so the first is the guest's vda.
         for number, drive in enumerate(drives):
             disk = last_disk if number == len(drives) - 1 else "virtio"

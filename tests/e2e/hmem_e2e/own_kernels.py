@@ -55,6 +55,11 @@ def _unpack(package, tree):
     partial.rename(tree)
 
 
+def locked(series):
+    """Whoever works in the source tree of a series or in its build folders holds this."""
+    return paths.locked(f"kernel-source-{series}")
+
+
 def source_tree(series):
     """The patched tree; only what changed since the last time is done again. The caller holds the lock."""
     package = f"linux-source-{series}"
@@ -72,8 +77,8 @@ def source_tree(series):
     return tree
 
 
-class _Builder:
-    """make in one build folder of a tree."""
+class Builder:
+    """make in one build folder of a tree. The caller holds the lock."""
 
     def __init__(self, tree, profile):
         self.tree = tree
@@ -86,16 +91,20 @@ class _Builder:
             "CCACHE_DIR": str(paths.cache() / "ccache"), "CCACHE_BASEDIR": str(tree), "CCACHE_NOHASHDIR": "1"}
 
     def make(self, *words):
+        """Returns what make and the compiler said."""
         jobs = os.environ.get("HMEM_JOBS") or os.cpu_count()
         command = ["nice", "make", "-s", f"-j{jobs}", "-C", self.tree, f"O={self.objects.name}", f"CC=ccache {COMPILER}",
                    f"HOSTCC=ccache {COMPILER}", *words]
         with open(self.log, "a", encoding="utf-8") as log:
+            before = log.tell()
             done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                   env=self.environment, timeout=COMPILE_TIMEOUT, check=False)
+        said = self.log.read_bytes()[before:].decode("utf-8", "replace")
         if done.returncode != 0:
-            tail = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-15:]
+            tail = said.strip().splitlines()[-15:]
             raise Failure(f"make {' '.join(map(str, words))}: exit {done.returncode}, the whole log is {self.log}: "
                           + "\n".join(tail))
+        return said
 
     def configure(self, options):
         wanted = self.objects / "hmem.config"
@@ -162,8 +171,8 @@ def kernel(series, profile):
                           kernel_config.as_text(options), run([COMPILER, "-dumpfullversion"]).stdout, here)
 
     def fill(root):
-        with paths.locked(f"kernel-source-{series}"):
-            builder = _Builder(source_tree(series), profile)
+        with locked(series):
+            builder = Builder(source_tree(series), profile)
             builder.configure(options)
             builder.make("all")
             _install(builder, root)

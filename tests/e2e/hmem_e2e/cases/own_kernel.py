@@ -9,7 +9,6 @@ from . import matrix
 
 def _plan(trigger, target, disk, **more):
     return capture.Plan("6.1", trigger, target, profile="test", capture_profile="capture", disk=disk, crashkernel="64M",
-                        source="vmcore",
                         # What is on xfs is fetched by the guest itself.
                         until="done" if target == "xfs" else "reset", **more)
 
