@@ -57,7 +57,7 @@ def _unpack(package, tree):
 
 def locked(series):
     """Whoever works in the source tree of a series or in its build folders holds this."""
-    return paths.locked(f"kernel-source-{series}")
+    return paths.locked(f"kernel-source-{series}-{paths.digest_of(paths.BUILD.resolve().as_posix())}")
 
 
 def source_tree(series):
