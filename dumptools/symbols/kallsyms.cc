@@ -25,6 +25,7 @@ constexpr size_t kMaxNameBytes = 4096;      // KSYM_NAME_LEN is 512; hostile one
 constexpr size_t kTokens = 256;
 constexpr uint64_t kMaxTokenTableBytes = 64 << 10;  // token_index entries are 16 bits wide
 constexpr uint64_t kMarkerStride = 256;             // one marker for so many symbols
+constexpr uint64_t kModuleShare = 4;                // room for a quarter more, see LoadKallsyms
 constexpr std::string_view kAnchor = "_stext";      // the symbol that decides between layouts
 
 // The 256 texts that the bytes of a packed name stand for.
@@ -409,8 +410,12 @@ Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinf
     findings.Add(Severity::kInfo, "symbols.kallsyms.markers", "",
                  "kallsyms_markers do not agree with the names; _stext decided the layout alone");
   }
-  // A hostile table may unpack to far more than it has bytes.
-  table.Reserve(survey.symbols, std::min<uint64_t>(survey.decoded_bytes, kMaxNamesBytes));
+  // A hostile table may unpack to far more than it has bytes. Modules bring symbols of their own:
+  // without room for them the table would be copied to twice its size, in a capture kernel that has
+  // no such memory. What of the room is not used is never touched.
+  auto with_modules = [](uint64_t n) { return n + n / kModuleShare; };
+  table.Reserve(with_modules(survey.symbols),
+                with_modules(std::min<uint64_t>(survey.decoded_bytes, kMaxNamesBytes)));
   uint64_t decoded_bytes = 0, with_address = 0;
   Unpacker unpack(tokens);
   Status status;

@@ -55,13 +55,13 @@ void SymbolTable::Add(uint32_t module, std::string_view name, VirtAddr address, 
 }
 
 void SymbolTable::Seal() {
+  // Names are laid down in the order of Add, so their offsets keep equals in it: a sort in place,
+  // where a stable one would ask for as much memory again.
   auto before = [](const Entry& a, const Entry& b) {
     if (a.absolute() != b.absolute()) return a.absolute();
-    return a.address < b.address;
+    return a.address != b.address ? a.address < b.address : a.name_offset < b.name_offset;
   };
-  if (!std::is_sorted(entries_.begin(), entries_.end(), before)) {
-    std::stable_sort(entries_.begin(), entries_.end(), before);
-  }
+  if (!std::ranges::is_sorted(entries_, before)) std::ranges::sort(entries_, before);
   first_located_ =
       static_cast<size_t>(std::partition_point(entries_.begin(), entries_.end(),
                                                [](const Entry& e) { return e.absolute(); }) -
