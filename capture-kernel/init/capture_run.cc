@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,27 +36,24 @@ constexpr uint64_t kMoreCpusMs = 30'000;
 // the next stage need not begin again.
 constexpr uint64_t kEndingSeconds = 10;
 constexpr uint64_t kMiB = 1 << 20;
-// Left for the kernel and page cache when a child is given the rest of memory.
-constexpr uint64_t kMemoryReserveBytes = 12 * kMiB;
-constexpr uint64_t kMinChildBytes = 16 * kMiB;
+// Left for the kernel and page cache when a child is given the rest of memory: MemAvailable has
+// set aside already what the kernel keeps free.
+constexpr uint64_t kMemoryReserveBytes = 4 * kMiB;
+// The limit counts what is allotted, not what is touched. A record of a distribution's kernel needs
+// some 20 MiB of that; with less memory than this the out-of-memory killer decides.
+constexpr uint64_t kMinChildBytes = 24 * kMiB;
 constexpr int kExitComplete = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitLosses = 3;
 
-uint64_t MemAvailableBytes() {
-  auto text = ReadTextFile("/proc/meminfo", 64 * 1024);
-  if (!text) return 0;
-  constexpr std::string_view kKey = "MemAvailable:";
-  size_t at = text->find(kKey);
-  if (at == std::string::npos) return 0;
-  std::string_view rest = std::string_view(*text).substr(at + kKey.size());
-  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
-  auto kib = plan::ParseNumber(rest.substr(0, rest.find(' ')), 0, UINT64_MAX / 1024);
-  return kib ? *kib * 1024 : 0;
+uint64_t OwnPeakKib() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss);
 }
 
 uint64_t ChildMemoryBytes() {
-  uint64_t available = MemAvailableBytes();
+  uint64_t available = ReadMemoryInfo().available * 1024;
   return std::max(kMinChildBytes,
                   available > kMemoryReserveBytes ? available - kMemoryReserveBytes : 0);
 }
@@ -65,6 +63,7 @@ uint64_t ChildMemoryBytes() {
 plan::FinalAction CaptureRun::Run() {
   timeline_.Mark("userland", "capture kernel up", UptimeNs());
   if (auto mounted = MountKernelFileSystems(); !mounted) console_->Say(mounted.error().ToString());
+  memory_.Look(ReadMemoryInfo());
   watchdog_.emplace();
   console_->Say("capture kernel up");
   ReadPlan();
@@ -90,6 +89,7 @@ plan::FinalAction CaptureRun::Run() {
 
 void CaptureRun::Tick() {
   if (watchdog_) watchdog_->Feed();
+  memory_.Look(ReadMemoryInfo());
 }
 
 Status CaptureRun::MountKernelFileSystems() {
@@ -354,6 +354,7 @@ StageOutcome CaptureRun::Run(Stage stage) {
     outcome.reason = "no time left";
   } else {
     ChildResult result = RunChild(command, limits, [this] { Tick(); });
+    memory_.Peak(StageName(stage), result.peak_kib);
     whole = result.exited_with(kExitComplete);
     outcome.done = whole || result.exited_with(kExitLosses);
     outcome.reason = result.Describe();
@@ -399,6 +400,8 @@ StageOutcome CaptureRun::Run(Stage stage) {
 void CaptureRun::Finish() {
   timeline_.Mark("end", "end", UptimeNs());
   console_->Say(timeline_.Text());
+  memory_.Peak("hmem-init", OwnPeakKib());
+  if (std::string text = memory_.Text(); !text.empty()) console_->Say(text);
   auto close = [this]() -> Result<std::string> {
     ObeyFault(faults_, "sync");
     if (directory_) (void)directory_->WriteLog(console_->log());

@@ -15,6 +15,7 @@
 #include "capture-kernel/init/console.h"
 #include "capture-kernel/init/fault.h"
 #include "capture-kernel/init/ladder.h"
+#include "capture-kernel/init/memory_account.h"
 #include "capture-kernel/init/old_memory.h"
 #include "capture-kernel/init/watchdog.h"
 #include "capture-kernel/plan/capture_plan.h"
@@ -61,6 +62,7 @@ class CaptureRun : private StageRunner {
 
   Console* console_;
   Timeline timeline_;
+  MemoryAccount memory_;
   std::optional<Watchdog> watchdog_;  // once /dev is there
   plan::CapturePlan plan_;
   bool plan_read_ = false;

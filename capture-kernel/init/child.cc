@@ -20,7 +20,7 @@
 namespace hmem::init {
 namespace {
 
-constexpr uint64_t kTickMs = 1000;
+constexpr uint64_t kTickMs = 250;
 // How long a killed child may take to go away.
 constexpr uint64_t kKillGraceMs = 5000;
 constexpr int kExitNotStarted = 127;
@@ -85,8 +85,10 @@ ChildResult Supervise(pid_t pid, uint64_t started_ms, uint64_t deadline_ms,
     return result;
   }
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  rusage usage{};
+  while (::wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {
   }
+  result.peak_kib = static_cast<uint64_t>(usage.ru_maxrss);
   // Its own children, if any, must not go on behind our back.
   ::kill(-pid, SIGKILL);
   ReapOrphans();

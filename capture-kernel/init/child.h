@@ -33,6 +33,7 @@ struct ChildResult {
   int code = 0;
   uint64_t deadline_ms = 0;
   uint64_t took_ms = 0;
+  uint64_t peak_kib = 0;  // resident at most; 0: not known
 
   bool exited_with(int status) const { return end == End::kExited && code == status; }
   // "killed by signal 6 (Aborted)", "killed after its deadline of 60 s", "exit status 1"
@@ -40,7 +41,7 @@ struct ChildResult {
 };
 
 // Runs it in a process group of its own, first in line for the out-of-memory killer, without core
-// dumps. `tick` is called about once a second while it runs. At the deadline the whole group gets
+// dumps. `tick` is called a few times a second while it runs. At the deadline the whole group gets
 // SIGKILL. Other children of this process that ended are reaped when it returns.
 ChildResult RunChild(const ChildCommand& command, const ChildLimits& limits,
                      const std::function<void()>& tick);
