@@ -43,7 +43,9 @@ TEST(Prepare, AHealthyMachineIsReady) {
   EXPECT_EQ(made.kernel->release, kMadeRelease);
   EXPECT_THAT(made.module_files, ElementsAre(HasSubstr("/virtio.ko"), HasSubstr("/virtio_pci.ko"),
                                              HasSubstr("/virtio_blk.ko")));
-  EXPECT_EQ(made.command_line, "console=ttyS0 panic=10 nr_cpus=1 irqpoll reset_devices");
+  EXPECT_EQ(made.command_line,
+            "console=ttyS0 panic=10 nr_cpus=1 irqpoll reset_devices "
+            "initcall_blacklist=tracer_init_tracefs");
   EXPECT_FALSE(made.initramfs.empty());
 }
 

@@ -17,7 +17,8 @@ TEST(CaptureCommandLine, KeepsConsolesAndLeavesTheRestBehind) {
       CaptureCommandLine(Facts("BOOT_IMAGE=/boot/vmlinuz root=/dev/vda1 console=tty0 "
                                "console=ttyS0,115200 crashkernel=128M quiet"));
   EXPECT_EQ(line.value(),
-            "console=tty0 console=ttyS0,115200 panic=10 nr_cpus=1 irqpoll reset_devices");
+            "console=tty0 console=ttyS0,115200 panic=10 nr_cpus=1 irqpoll reset_devices "
+            "initcall_blacklist=tracer_init_tracefs");
 }
 
 TEST(CaptureCommandLine, TakesTheActiveConsolesWhenNoneIsNamed) {
@@ -29,7 +30,8 @@ TEST(CaptureCommandLine, TakesTheActiveConsolesWhenNoneIsNamed) {
 TEST(CaptureCommandLine, KeepsWhatTheHardwareNeeds) {
   EXPECT_EQ(
       CaptureCommandLine(Facts("console=ttyS0 acpi=off intremap=nosid pcie_aspm=off")).value(),
-      "console=ttyS0 acpi=off intremap=nosid panic=10 nr_cpus=1 irqpoll reset_devices");
+      "console=ttyS0 acpi=off intremap=nosid panic=10 nr_cpus=1 irqpoll reset_devices "
+      "initcall_blacklist=tracer_init_tracefs");
 }
 
 TEST(CaptureCommandLine, KeepsTheTimerUncheckedWhereItsTestFails) {
@@ -39,13 +41,14 @@ TEST(CaptureCommandLine, KeepsTheTimerUncheckedWhereItsTestFails) {
 
 TEST(CaptureCommandLine, DoesNotTakeTheArgumentsOfInit) {
   EXPECT_EQ(CaptureCommandLine(Facts("console=ttyS0 -- console=x acpi=off")).value(),
-            "console=ttyS0 panic=10 nr_cpus=1 irqpoll reset_devices");
+            "console=ttyS0 panic=10 nr_cpus=1 irqpoll reset_devices "
+            "initcall_blacklist=tracer_init_tracefs");
 }
 
 TEST(CaptureCommandLine, PutsWhatTheUserAddsLast) {
   auto facts = Facts("console=ttyS0");
   facts.append = "quiet loglevel=7";
-  EXPECT_TRUE(CaptureCommandLine(facts).value().ends_with("reset_devices quiet loglevel=7"));
+  EXPECT_TRUE(CaptureCommandLine(facts).value().ends_with("tracer_init_tracefs quiet loglevel=7"));
 }
 
 TEST(CaptureCommandLine, KeepsTheBootCpuOffWhenThereAreMore) {
