@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -19,6 +20,11 @@ class VirtReader {
   // Fills all of `out` or fails; may cross pages. kNotMapped, kNotFound, kExcluded, kTruncated,
   // kIo; the error names the address.
   virtual Status Read(VirtAddr addr, std::span<std::byte> out) const = 0;
+  // The bytes where they lie, when the memory can lend them at no cost of its own; all of them can
+  // be read then. They stay as long as what they were asked of. Nothing: Read() them.
+  virtual std::optional<std::span<const std::byte>> Borrow(VirtAddr, uint64_t /*bytes*/) const {
+    return std::nullopt;
+  }
   virtual Endian endian() const = 0;
   virtual int word_bytes() const = 0;  // 4 or 8
 

@@ -67,6 +67,15 @@ Status DeviceReader::Read(PhysAddr addr, std::span<std::byte> out) {
   return {};
 }
 
+std::optional<std::span<const std::byte>> DeviceReader::Borrow(PhysRange range) {
+  std::lock_guard lock(mutex_);
+  const Extent* extent = extents_.Find(range.start);
+  if (extent == nullptr || extent->kind != ExtentKind::kData) return std::nullopt;
+  WindowCache::Bounds bounds = WholePages(extent->phys);
+  if (range.start.value < bounds.start || range.end.value > bounds.end) return std::nullopt;
+  return windows_.Lend(range.start.value, range.size(), bounds);
+}
+
 Status DeviceReader::ReadRam(PhysAddr addr, std::span<std::byte> out, PhysRange within) {
   if (out.size() <= BlockCache::kLargestRead) {
     HMEM_TRY(blocks_.Read(addr.value, out));

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -30,6 +31,9 @@ class DeviceReader {
   // kNotFound: a hole. kIo: EIO where memory cannot be read, else what the driver said. kCorrupt:
   // the driver contradicts itself.
   Status Read(PhysAddr addr, std::span<std::byte> out);
+
+  // WindowCache::Lend of a range that lies in one range of RAM.
+  std::optional<std::span<const std::byte>> Borrow(PhysRange range);
 
   const std::string& path() const { return device_->path(); }
   const ExtentMap& extents() const { return extents_; }

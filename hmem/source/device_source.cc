@@ -253,6 +253,9 @@ class DeviceSource final : public MemorySource {
   Status Read(PhysAddr addr, std::span<std::byte> out) const override {
     return reader_.Read(addr, out);
   }
+  std::optional<std::span<const std::byte>> Borrow(PhysRange range) const override {
+    return reader_.Borrow(range);
+  }
   std::string_view format() const override { return "device"; }
   const std::string& path() const override { return reader_.path(); }
   uint16_t elf_machine() const override { return info_.elf_machine; }

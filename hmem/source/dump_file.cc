@@ -148,4 +148,14 @@ Status DumpFile::Read(uint64_t offset, std::span<std::byte> out) const {
   return {};
 }
 
+std::optional<std::span<const std::byte>> DumpFile::Borrow(uint64_t offset, uint64_t bytes) const {
+  uint64_t end;
+  if (state_->access != Access::kMapWindows || !CheckedAdd(offset, bytes, &end) ||
+      end > state_->size_bytes) {
+    return std::nullopt;
+  }
+  std::lock_guard lock(state_->mutex);
+  return state_->windows.Lend(offset, bytes, {.start = 0, .end = state_->size_bytes});
+}
+
 }  // namespace hmem::source

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -41,6 +42,10 @@ class DumpFile {
   Result<size_t> ReadSome(uint64_t offset, std::span<std::byte> out) const;
   // Fills `out`. kTruncated: the file ends before.
   Status Read(uint64_t offset, std::span<std::byte> out) const;
+  // A mapping of its own that stays as long as the file is open, gone over once: nothing where some
+  // of it cannot be read, where the file is not mapped, or when enough was lent. Safe from several
+  // threads.
+  std::optional<std::span<const std::byte>> Borrow(uint64_t offset, uint64_t bytes) const;
 
  private:
   struct State;

@@ -39,6 +39,7 @@ class ElfSource final : public MemorySource {
                                                     const OpenOptions& options);
 
   Status Read(PhysAddr addr, std::span<std::byte> out) const override;
+  std::optional<std::span<const std::byte>> Borrow(PhysRange range) const override;
   std::string_view format() const override { return file_.is_procfs() ? "vmcore" : "elf"; }
   const std::string& path() const override { return file_.path(); }
   uint16_t elf_machine() const override { return header_.machine; }
@@ -306,6 +307,13 @@ Status ElfSource::Read(PhysAddr addr, std::span<std::byte> out) const {
     addr = addr + n;
   }
   return {};
+}
+
+std::optional<std::span<const std::byte>> ElfSource::Borrow(PhysRange range) const {
+  const Extent* extent = extents_.Find(range.start);
+  if (extent == nullptr || extent->kind != ExtentKind::kData || range.end > extent->phys.end)
+    return std::nullopt;
+  return file_.Borrow(extent->file_offset + (range.start - extent->phys.start), range.size());
 }
 
 Status ElfSource::Verify(Findings& findings) const {

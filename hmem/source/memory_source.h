@@ -71,6 +71,11 @@ class MemorySource : public PhysReader {
   // one way.
   virtual std::string AccessText() const { return {}; }
 
+  // The bytes of a range where they lie: mapped by the kernel, so that they take no memory beside
+  // the old kernel's, and gone over once, so that all of them can be read. They stay as long as the
+  // source. Nothing: Read() them.
+  virtual std::optional<std::span<const std::byte>> Borrow(PhysRange) const { return std::nullopt; }
+
   // The serialised FirstFailure message that travels in the dump; empty where there is none.
   virtual std::span<const std::byte> first_failure() const { return {}; }
 

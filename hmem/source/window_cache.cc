@@ -90,4 +90,26 @@ WindowCache::Window* WindowCache::MapWindow(uint64_t start, uint64_t end) {
   return &window;
 }
 
+std::optional<std::span<const std::byte>> WindowCache::Lend(uint64_t offset, uint64_t bytes,
+                                                            Bounds bounds) {
+  if (bytes == 0 || bytes > kMaxLentBytes || lent_.size() >= kMaxLent ||
+      !CheckReadable(offset, bytes)) {
+    return std::nullopt;
+  }
+  const uint64_t start = offset / page_bytes_ * page_bytes_;
+  const uint64_t end = (offset + bytes + page_bytes_ - 1) / page_bytes_ * page_bytes_;
+  auto mapping = map_(start, std::min(end, bounds.end) - start);
+  if (!mapping) return std::nullopt;
+  std::span<const std::byte> lent = mapping->bytes().subspan(offset - start, bytes);
+  std::vector<std::byte> page(page_bytes_);
+  for (uint64_t at = 0; at < bytes; at += page_bytes_) {
+    if (auto fault = GuardedCopy(page, lent.subspan(at, std::min(page_bytes_, bytes - at)))) {
+      MarkUnreadable(offset + at + *fault);
+      return std::nullopt;
+    }
+  }
+  lent_.push_back(*std::move(mapping));
+  return lent;
+}
+
 }  // namespace hmem::source

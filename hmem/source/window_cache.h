@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "hmem/base/file_mapping.h"
 #include "hmem/base/result.h"
@@ -39,6 +40,11 @@ class WindowCache {
   // pread(2) would take down.
   Result<size_t> Copy(uint64_t offset, std::span<std::byte> out, Bounds bounds);
 
+  // What is in a mapping of its own, which stays as long as the cache. `offset` and all of `bytes`
+  // lie in `bounds`. Gone over once: nothing where some of it cannot be read or be mapped, nor when
+  // enough was lent.
+  std::optional<std::span<const std::byte>> Lend(uint64_t offset, uint64_t bytes, Bounds bounds);
+
   // Up to the end of the window that holds `offset`, bounds or not. Whoever reads otherwise what
   // was not mapped stays in there: no further has Copy() looked for pages that cannot be read.
   uint64_t BytesLeft(uint64_t offset) const { return window_bytes_ - offset % window_bytes_; }
@@ -58,6 +64,8 @@ class WindowCache {
   static constexpr int kMissesBeforeMapping = 4;
   static constexpr int kFailuresBeforeGivingUp = 4;
   static constexpr size_t kMaxBadRuns = 1024;
+  static constexpr size_t kMaxLent = 16;  // a kernel has four tables worth it
+  static constexpr uint64_t kMaxLentBytes = 64 << 20;
 
   struct Window {
     uint64_t start = kNone;
@@ -76,6 +84,7 @@ class WindowCache {
   uint64_t window_bytes_;
   std::map<uint64_t, uint64_t> bad_;  // start -> end of pages in a row
   std::array<Window, kWindows> windows_;
+  std::vector<FileMapping> lent_;
   uint64_t clock_ = 0;
   uint64_t missed_ = kNone;
   int misses_ = 0;

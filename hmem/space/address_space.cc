@@ -138,25 +138,37 @@ Result<arch::Mapping> AddressSpace::Translate(VirtAddr addr) const {
   return mapping;
 }
 
+Result<AddressSpace::Run> AddressSpace::RunAt(VirtAddr addr, uint64_t bytes) const {
+  HMEM_ASSIGN(arch::Mapping mapping, Translate(addr));
+  Run run{.phys = mapping.phys + (addr - mapping.virt.start),
+          .bytes = std::min<uint64_t>(bytes, mapping.virt.end - addr)};
+  while (run.bytes < bytes) {
+    Result<arch::Mapping> next = Translate(addr + run.bytes);
+    if (!next || next->phys + (addr + run.bytes - next->virt.start) != run.phys + run.bytes) break;
+    run.bytes = std::min<uint64_t>(bytes, next->virt.end - addr);
+  }
+  return run;
+}
+
 Status AddressSpace::Read(VirtAddr addr, std::span<std::byte> out) const {
   while (!out.empty()) {
-    HMEM_ASSIGN(arch::Mapping mapping, Translate(addr));
-    const PhysAddr phys = mapping.phys + (addr - mapping.virt.start);
-    // Pages that follow one another in physical memory too are one read.
-    uint64_t run = std::min<uint64_t>(out.size(), mapping.virt.end - addr);
-    while (run < out.size()) {
-      Result<arch::Mapping> next = Translate(addr + run);
-      if (!next || next->phys + (addr + run - next->virt.start) != phys + run) break;
-      run = std::min<uint64_t>(out.size(), next->virt.end - addr);
-    }
-    if (Status status = source_->Read(phys, out.first(run)); !status) {
+    HMEM_ASSIGN(Run run, RunAt(addr, out.size()));
+    if (Status status = source_->Read(run.phys, out.first(run.bytes)); !status) {
       return std::unexpected(
           std::move(status).error().Within(fmt::format("virt {:#x}", addr.value)));
     }
-    out = out.subspan(run);
-    addr = addr + run;
+    out = out.subspan(run.bytes);
+    addr = addr + run.bytes;
   }
   return {};
+}
+
+std::optional<std::span<const std::byte>> AddressSpace::Borrow(VirtAddr addr,
+                                                               uint64_t bytes) const {
+  if (bytes == 0) return std::nullopt;
+  Result<Run> run = RunAt(addr, bytes);
+  if (!run || run->bytes != bytes) return std::nullopt;
+  return source_->Borrow({run->phys, run->phys + bytes});
 }
 
 }  // namespace hmem::space

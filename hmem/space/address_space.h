@@ -33,6 +33,8 @@ class AddressSpace final : public VirtReader {
   // it says "not present") the fixed mapping and the PT_LOAD hints.
   Result<arch::Mapping> Translate(VirtAddr addr) const;
   Status Read(VirtAddr addr, std::span<std::byte> out) const override;
+  // Where they lie in one piece of physical memory, and the source lends that.
+  std::optional<std::span<const std::byte>> Borrow(VirtAddr addr, uint64_t bytes) const override;
   Endian endian() const override { return arch_->endian; }
   int word_bytes() const override { return arch_->word_bytes; }
 
@@ -47,6 +49,12 @@ class AddressSpace final : public VirtReader {
   AddressSpace(const source::MemorySource& source, const arch::Arch& arch)
       : source_(&source), arch_(&arch) {}
 
+  // Physical memory in one piece from `addr` on: where, and how many of `bytes` (not 0) there are.
+  struct Run {
+    PhysAddr phys;
+    uint64_t bytes;
+  };
+  Result<Run> RunAt(VirtAddr addr, uint64_t bytes) const;
   Result<arch::Mapping> TranslateUncached(VirtAddr addr) const;
   std::optional<arch::Mapping> TranslateWithoutTables(VirtAddr addr) const;
   Check CheckRelease(const Vmcoreinfo& vmcoreinfo, std::string& reason) const;

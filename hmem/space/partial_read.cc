@@ -18,11 +18,19 @@ bool PartialRead::Covers(uint64_t offset, uint64_t n) const {
 
 PartialRead ReadWithHoles(const VirtReader& memory, VirtAddr start, uint64_t bytes) {
   constexpr uint64_t kPage = 4096;
-  PartialRead read{.bytes = std::vector<std::byte>(bytes), .holes = {}, .error = {}};
-  if (memory.Read(start, read.bytes)) return read;
+  PartialRead read;
+  if (auto lent = memory.Borrow(start, bytes)) {
+    read.bytes = *lent;
+    return read;
+  }
+  auto copy = std::make_unique<std::vector<std::byte>>(bytes);
+  std::span<std::byte> into(*copy);
+  read.bytes = into;
+  read.owned = std::move(copy);
+  if (memory.Read(start, into)) return read;
   for (uint64_t at = 0; at < bytes;) {
     const uint64_t n = std::min(kPage - (start.value + at) % kPage, bytes - at);
-    auto piece = std::span(read.bytes).subspan(at, n);
+    auto piece = into.subspan(at, n);
     if (Status status = memory.Read(start + at, piece); !status) {
       std::ranges::fill(piece, std::byte{0});
       if (!read.error) read.error = std::move(status).error();

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "hmem/base/address.h"
@@ -20,9 +22,11 @@ struct PartialRead {
     uint64_t end;
   };
 
-  std::vector<std::byte> bytes;  // zero in the holes
-  std::vector<Hole> holes;       // in order, never side by side
-  std::optional<Error> error;    // why the first hole is one
+  std::span<const std::byte> bytes;  // zero in the holes
+  std::vector<Hole> holes;           // in order, never side by side
+  std::optional<Error> error;        // why the first hole is one
+  // What `bytes` shows; nothing where the memory lent it (VirtReader::Borrow).
+  std::unique_ptr<const std::vector<std::byte>> owned;
 
   // How far one can read from `offset` on: up to the next hole, or to the end. `offset` itself when
   // it lies in a hole.
@@ -31,7 +35,8 @@ struct PartialRead {
   bool Covers(uint64_t offset, uint64_t n) const;
 };
 
-// Page by page where the whole cannot be read; the caller bounds `bytes`.
+// Lent by `memory` where it can, which must then outlive the answer; else a copy, page by page
+// where the whole cannot be read. The caller bounds `bytes`.
 PartialRead ReadWithHoles(const VirtReader& memory, VirtAddr start, uint64_t bytes);
 
 }  // namespace hmem::space

@@ -19,6 +19,12 @@ void FakeSource::AddNote(std::string name, uint32_t type, std::span<const std::b
   note_list.push_back({.name = std::move(name), .type = type, .desc = {desc.begin(), desc.end()}});
 }
 
+std::optional<std::span<const std::byte>> FakeSource::Borrow(PhysRange range) const {
+  std::vector<std::byte> copy(range.size());
+  if (!lends || !Read(range.start, copy)) return std::nullopt;
+  return lent_.emplace_back(std::move(copy));
+}
+
 std::span<const PhysRange> FakeSource::ram() const {
   std::vector<PhysRange> ranges = memory.map().Ranges();
   ranges.insert(ranges.end(), extra_ram.begin(), extra_ram.end());

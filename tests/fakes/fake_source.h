@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <limits>
+#include <list>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,8 @@ class FakeSource : public source::MemorySource {
   bool is_complete = true;
   // RAM beyond what was written: ranges that are holes in the memory but claimed by the map.
   std::vector<PhysRange> extra_ram;
+  // Lends copies of what can be read.
+  bool lends = false;
 
   // A VMCOREINFO note with this text ("OSRELEASE=6.1.0\nPAGESIZE=4096\n").
   void AddVmcoreinfo(std::string_view text);
@@ -43,6 +47,7 @@ class FakeSource : public source::MemorySource {
   Status Read(PhysAddr addr, std::span<std::byte> out) const override {
     return memory.Read(addr, out);
   }
+  std::optional<std::span<const std::byte>> Borrow(PhysRange range) const override;
   std::string_view format() const override { return format_name; }
   const std::string& path() const override { return file_path; }
   uint16_t elf_machine() const override { return machine; }
@@ -66,6 +71,7 @@ class FakeSource : public source::MemorySource {
   Endian endian_;
   int word_bytes_;
   mutable std::vector<PhysRange> ram_;
+  mutable std::list<std::vector<std::byte>> lent_;
 };
 
 // Spoils the reads of `inner`, which must outlive it; everything else is passed on.

@@ -63,12 +63,13 @@ TEST(CaptureCommandLine, CanStartOnOneCpuAndHaveMore) {
   auto facts = Facts("console=ttyS0");
   facts.one_at_first = true;
   EXPECT_EQ(CaptureCommandLine(facts).value(),
-            "console=ttyS0 panic=10 nr_cpus=1 irqpoll reset_devices");
+            "console=ttyS0 panic=10 nr_cpus=1 irqpoll reset_devices "
+            "initcall_blacklist=tracer_init_tracefs");
   facts.cpus = 2;
   facts.boot_apic_id = 0;
   EXPECT_EQ(CaptureCommandLine(facts).value(),
             "console=ttyS0 panic=10 nr_cpus=2 maxcpus=1 disable_cpu_apicid=0 irqpoll "
-            "reset_devices");
+            "reset_devices initcall_blacklist=tracer_init_tracefs");
 }
 
 TEST(CaptureCommandLine, RefusesSeveralCpusWithoutTheBootCpusApicId) {

@@ -105,6 +105,54 @@ TEST(DumpFile, AFileCutWhileItIsReadIsAnError) {
   EXPECT_EQ(status.error().code(), ErrorCode::kTruncated);
 }
 
+DumpFile Mapped(const TempFile& temp) {
+  auto file = DumpFile::OpenAs(temp.path(), DumpFile::Access::kMapWindows, kWindow);
+  EXPECT_TRUE(file);
+  return *std::move(file);
+}
+
+TEST(DumpFile, LendsWhatIsMapped) {
+  std::vector<std::byte> bytes = Pattern(1, kFileBytes);
+  TempFile temp(bytes);
+  DumpFile file = Mapped(temp);
+  auto lent = file.Borrow(4096 + 77, 3 * kWindow);
+  ASSERT_TRUE(lent);
+  // Reading elsewhere, through windows that come and go, does not take it away.
+  std::vector<std::byte> out(kFileBytes);
+  ASSERT_TRUE(file.Read(0, out));
+  DumpFile moved = std::move(file);
+  EXPECT_TRUE(std::ranges::equal(*lent, std::span(bytes).subspan(4096 + 77, 3 * kWindow)));
+  EXPECT_TRUE(moved.Borrow(kFileBytes - 1, 1));
+}
+
+TEST(DumpFile, LendsNothingThatIsNotThereOrNotMapped) {
+  TempFile temp(Pattern(1, kFileBytes));
+  DumpFile file = Mapped(temp);
+  EXPECT_FALSE(file.Borrow(0, 0));
+  EXPECT_FALSE(file.Borrow(kFileBytes - 1, 2));
+  EXPECT_FALSE(file.Borrow(~uint64_t{0}, 2));
+  auto read = DumpFile::Open(temp.path(), kWindow);
+  ASSERT_TRUE(read);
+  EXPECT_FALSE(read->Borrow(0, 100));
+}
+
+TEST(DumpFile, DoesNotLendWhatCannotBeReadToItsEnd) {
+  TempFile temp(Pattern(1, kWindow));
+  DumpFile file = Mapped(temp);
+  temp.Resize(2 * 4096);
+  EXPECT_TRUE(file.Borrow(4096, 4096));
+  EXPECT_FALSE(file.Borrow(4096, 4097));
+}
+
+TEST(DumpFile, LendsOnlySoOften) {
+  TempFile temp(Pattern(1, kWindow));
+  DumpFile file = Mapped(temp);
+  int lent = 0;
+  while (lent < 100 && file.Borrow(0, 4096)) ++lent;
+  EXPECT_GE(lent, 4);
+  EXPECT_LT(lent, 100);
+}
+
 TEST(DumpFile, AMappedPageThatCannotBeReadIsAnErrorForGood) {
   std::vector<std::byte> bytes = Pattern(1, kWindow);
   TempFile temp(bytes);

@@ -68,6 +68,31 @@ TEST_F(MadeKernel, IsReadThroughItsPageTables) {
   EXPECT_EQ(space->Text(kUts + kReleaseOffset, 65), kRelease);
 }
 
+TEST_F(MadeKernel, LendsWhatLiesInOnePiece) {
+  auto space = Create(Keys());
+  ASSERT_TRUE(space);
+  EXPECT_FALSE(space->Borrow(kImage + 0x100, 0x1800));  // the source does not lend
+  source_.lends = true;
+  auto lent = space->Borrow(kImage + 0x100, 0x1800);
+  ASSERT_TRUE(lent);
+  std::vector<std::byte> read(0x1800);
+  ASSERT_TRUE(space->Read(kImage + 0x100, read));
+  EXPECT_TRUE(std::ranges::equal(*lent, read));
+}
+
+TEST_F(MadeKernel, DoesNotLendWhatIsScatteredNotMappedOrEmpty) {
+  tables_.Map(kDirectMap, PhysAddr(0x9000)).Map(kDirectMap + 0x1000, PhysAddr(0x7000));
+  source_.memory.AddZero({PhysAddr(0x7000), PhysAddr(0xa000)});
+  source_.lends = true;
+  auto space = Create(Keys());
+  ASSERT_TRUE(space);
+  EXPECT_TRUE(space->Borrow(kDirectMap, 0x1000));
+  EXPECT_FALSE(space->Borrow(kDirectMap, 0x1001));
+  EXPECT_FALSE(space->Borrow(kDirectMap + 0x1000, 0x1001));
+  EXPECT_FALSE(space->Borrow(kDirectMap + 0x2000, 1));
+  EXPECT_FALSE(space->Borrow(kDirectMap, 0));
+}
+
 TEST_F(MadeKernel, IsReadAcrossPagesThatAreScatteredInMemory) {
   tables_.Map(kDirectMap, PhysAddr(0x9000)).Map(kDirectMap + 0x1000, PhysAddr(0x7000));
   source_.memory.PutU32(PhysAddr(0x9ffc), 0x11111111);

@@ -27,11 +27,34 @@ TEST_F(ReadWithHolesTest, HasNoHolesWhereAllIsThere) {
   PartialRead read = ReadWithHoles(memory_, kStart, 0x5000);
   EXPECT_TRUE(read.holes.empty());
   EXPECT_FALSE(read.error);
-  EXPECT_EQ(read.bytes, std::vector<std::byte>(0x5000, std::byte{0x5a}));
+  EXPECT_EQ(std::vector(read.bytes.begin(), read.bytes.end()),
+            std::vector<std::byte>(0x5000, std::byte{0x5a}));
   EXPECT_TRUE(read.Covers(0, 0x5000));
   EXPECT_FALSE(read.Covers(1, 0x5000));
   EXPECT_FALSE(read.Covers(0x5001, 0));
   EXPECT_EQ(read.ReadableTo(0x10), 0x5000u);
+}
+
+TEST_F(ReadWithHolesTest, TakesWhatTheMemoryLends) {
+  class Lender final : public fakes::FakeVirtMemory {
+   public:
+    std::optional<std::span<const std::byte>> Borrow(VirtAddr, uint64_t bytes) const override {
+      return std::span(lent).first(bytes);
+    }
+    std::vector<std::byte> lent = std::vector<std::byte>(0x5000, std::byte{0x77});
+  };
+  Lender lender;
+  PartialRead read = ReadWithHoles(lender, kStart, 0x4000);
+  EXPECT_EQ(read.bytes.data(), lender.lent.data());
+  EXPECT_EQ(read.bytes.size(), 0x4000u);
+  EXPECT_EQ(read.owned, nullptr);
+  EXPECT_TRUE(read.Covers(0, 0x4000));
+}
+
+TEST_F(ReadWithHolesTest, OutlivesBeingMoved) {
+  PartialRead read = ReadWithHoles(memory_, kStart, 0x5000);
+  PartialRead moved = std::move(read);
+  EXPECT_EQ(moved.bytes[0x4fff], std::byte{0x5a});
 }
 
 TEST_F(ReadWithHolesTest, KeepsWhatLiesBehindAHole) {
