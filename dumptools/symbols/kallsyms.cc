@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,7 +43,7 @@ class Tokens {
     if (index > table) table_bytes = std::min(table_bytes, index - table);
     const space::PartialRead read = space::ReadWithHoles(memory, table, table_bytes);
     Tokens tokens;
-    tokens.bytes_ = read.bytes;
+    tokens.bytes_.assign(read.bytes.begin(), read.bytes.end());
     std::string_view text(reinterpret_cast<const char*>(tokens.bytes_.data()),
                           tokens.bytes_.size());
     for (size_t i = 0; i < kTokens; ++i) {
@@ -88,7 +89,7 @@ class NameCursor {
   // The tokens of the next name. False where it is not readable to its end; the position then
   // stays.
   bool Next(std::span<const std::byte>* packed) {
-    const std::vector<std::byte>& bytes = names_.bytes;
+    const std::span<const std::byte> bytes = names_.bytes;
     size_t at = position_;
     if (at >= limit_) return false;
     auto length = std::to_integer<size_t>(bytes[at++]);
@@ -97,7 +98,7 @@ class NameCursor {
       length = (length & 0x7f) | (std::to_integer<size_t>(bytes[at++]) << 7);
     }
     if (length > limit_ - at) return false;
-    *packed = std::span(bytes).subspan(at, length);
+    *packed = bytes.subspan(at, length);
     position_ = at + length;
     return true;
   }
@@ -179,7 +180,6 @@ std::vector<uint32_t> LocateMarkers(const space::PartialRead& names, uint64_t nu
 struct Survey {
   LengthCode code = LengthCode::kOneOrTwoBytes;
   uint64_t symbols = 0;           // names that can be read
-  uint64_t decoded_bytes = 0;     // of all names, type letters included
   std::vector<uint64_t> anchors;  // indices of names that read "_stext"; a few at most
   bool markers_agree = false;     // kallsyms_markers point at every 256th name
 };
@@ -210,6 +210,27 @@ class Unpacker {
   std::array<char, kMaxNameBytes + Tokens::kPadding> buffer_{};
 };
 
+// The names as they lie in the kernel: half of what they are as text, and often lent.
+class PackedNames final : public NameStore {
+ public:
+  PackedNames(space::PartialRead names, LengthCode code, Tokens tokens)
+      : names_(std::move(names)), code_(code), tokens_(std::move(tokens)) {}
+
+  std::string_view NameAt(uint32_t place) const override {
+    NameCursor cursor(names_, code_);
+    std::span<const std::byte> packed;
+    if (!cursor.Seek(place) || !cursor.Next(&packed)) return {};
+    std::string_view text = unpack_(packed);
+    return text.substr(std::min<size_t>(1, text.size()));  // without the type letter
+  }
+
+ private:
+  space::PartialRead names_;
+  LengthCode code_;
+  Tokens tokens_;
+  mutable Unpacker unpack_{tokens_};
+};
+
 bool IsAnchor(const Tokens& tokens, std::span<const std::byte> packed) {
   size_t skip = 1;  // the type letter
   size_t matched = 0;
@@ -236,7 +257,6 @@ Survey SurveyNames(const space::PartialRead& names, LengthCode code, uint64_t nu
                 if (i % kMarkerStride == 0) {
                   starts.emplace_back(i / kMarkerStride, static_cast<uint32_t>(at));
                 }
-                for (std::byte token : packed) survey.decoded_bytes += tokens[token].size();
                 if (survey.anchors.size() < kMaxAnchors && IsAnchor(tokens, packed)) {
                   survey.anchors.push_back(i);
                 }
@@ -370,7 +390,7 @@ Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinf
   // The token table lies behind the names and their markers in every layout.
   uint64_t names_bytes = num_syms * kTypicalNameBytes;
   if (token_table_at > names_at) names_bytes = token_table_at - names_at;
-  const space::PartialRead names =
+  space::PartialRead names =
       space::ReadWithHoles(memory, names_at, std::min(names_bytes, kMaxNamesBytes));
   std::vector<uint32_t> markers;
   if (!names.holes.empty() && names_at + names.bytes.size() == token_table_at) {
@@ -410,17 +430,15 @@ Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinf
     findings.Add(Severity::kInfo, "symbols.kallsyms.markers", "",
                  "kallsyms_markers do not agree with the names; _stext decided the layout alone");
   }
-  // A hostile table may unpack to far more than it has bytes. Modules bring symbols of their own:
-  // without room for them the table would be copied to twice its size, in a capture kernel that has
-  // no such memory. What of the room is not used is never touched.
-  auto with_modules = [](uint64_t n) { return n + n / kModuleShare; };
-  table.Reserve(with_modules(survey.symbols),
-                with_modules(std::min<uint64_t>(survey.decoded_bytes, kMaxNamesBytes)));
+  // Modules bring symbols of their own: without room for them the table would be copied to twice
+  // its size, in a capture kernel that has no such memory. What of the room is not used is never
+  // touched.
+  table.Reserve(survey.symbols + survey.symbols / kModuleShare);
   uint64_t decoded_bytes = 0, with_address = 0;
   Unpacker unpack(tokens);
   Status status;
   ForEachName(names, survey.code, num_syms, markers,
-              [&](uint64_t i, size_t, std::span<const std::byte> packed) {
+              [&](uint64_t i, size_t at, std::span<const std::byte> packed) {
                 if (!addresses.Has(i)) return true;
                 ++with_address;
                 const std::string_view text = unpack(packed);
@@ -433,13 +451,15 @@ Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinf
                   findings.Add(Severity::kLoss, "symbols.kallsyms.empty",
                                fmt::format("symbol {}", i), "a symbol without a name was skipped");
                 } else {
-                  table.Add(0, text.substr(1), addresses.At(i, *code, relative_base), 0, text[0]);
+                  table.AddStored(static_cast<uint32_t>(at), text.substr(1),
+                                  addresses.At(i, *code, relative_base), text[0]);
                 }
                 return status.has_value();
               });
+  const std::optional<Error> why = names.error ? names.error : addresses.error();
+  table.SetStore(std::make_unique<PackedNames>(std::move(names), survey.code, std::move(tokens)));
   HMEM_TRY(status);
   if (with_address < num_syms) {
-    const std::optional<Error>& why = names.error ? names.error : addresses.error();
     findings.Add(Severity::kLoss, "symbols.kallsyms.cut",
                  fmt::format("{} of {} symbols{}", with_address, num_syms,
                              why ? ": " + why->ToString() : ""),

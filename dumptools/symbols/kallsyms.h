@@ -12,9 +12,11 @@
 
 namespace hmem::symbols {
 
-// Adds every symbol as module 0. kNotFound: VMCOREINFO has no kallsyms keys (kernels before 6.0).
-// kCorrupt: no layout yields `_stext`; the code of a missing page where that is why. Other missing
-// pages cost the symbols in them, and a finding. At most 4 Mi symbols, 64 MiB of names.
+// Adds every symbol as module 0, to a table without a store. kNotFound: VMCOREINFO has no kallsyms
+// keys (kernels before 6.0). kCorrupt: no layout yields `_stext`; the code of a missing page where
+// that is why. Other missing pages cost the symbols in them, and a finding. At most 4 Mi symbols,
+// 64 MiB of names. The names stay packed, and where they are: what `memory` reads from must outlive
+// the table.
 Status LoadKallsyms(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinfo,
                     SymbolTable& table, Findings& findings);
 

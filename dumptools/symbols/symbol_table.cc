@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <numeric>
+#include <tuple>
 
 namespace hmem::symbols {
 namespace {
 
 constexpr uint64_t kMaxComputedSize = 64 << 10;
+constexpr size_t kMaxNameBytes = 65535;
 // Aliases of one address that are looked at for a better name.
 constexpr ptrdiff_t kMaxAliases = 64;
 
@@ -23,43 +26,50 @@ uint32_t HashOf(std::string_view name) {
 
 }  // namespace
 
-void SymbolTable::Reserve(size_t symbols, size_t name_bytes) {
-  entries_.reserve(entries_.size() + symbols);
-  names_.reserve(names_.size() + name_bytes);
-}
+void SymbolTable::Reserve(size_t symbols) { entries_.reserve(symbols); }
 
 uint32_t SymbolTable::AddModule(std::string_view name, std::vector<VirtRange> text) {
   modules_.push_back({.name = std::string(name), .text = std::move(text)});
   return static_cast<uint32_t>(modules_.size() - 1);
 }
 
+void SymbolTable::AddStored(uint32_t place, std::string_view name, VirtAddr address, char kind) {
+  entries_.push_back({.address = address.value,
+                      .name = place,
+                      .hash = HashOf(name),
+                      .size_bytes = 0,
+                      .module = 0,
+                      .kind = kind,
+                      .own_size = false,
+                      .stored = true});
+}
+
 void SymbolTable::Add(uint32_t module, std::string_view name, VirtAddr address, uint64_t size_bytes,
                       char kind) {
-  name = name.substr(0, std::numeric_limits<uint16_t>::max());
+  name = name.substr(0, std::min<size_t>(name.find('\0'), kMaxNameBytes));
   // Offsets of names are 32 bits wide: what does not fit is more than any kernel has.
   if (names_.size() + name.size() > std::numeric_limits<uint32_t>::max() || module > kMaxModules ||
       module >= modules_.size()) {
     return;
   }
-  entries_.push_back({
-      .address = address.value,
-      .name_offset = static_cast<uint32_t>(names_.size()),
-      .size_bytes = static_cast<uint32_t>(
-          std::min<uint64_t>(size_bytes, std::numeric_limits<uint32_t>::max())),
-      .name_bytes = static_cast<uint16_t>(name.size()),
-      .module = static_cast<uint16_t>(module),
-      .kind = kind,
-      .own_size = size_bytes != 0,
-  });
-  names_ += name;
+  entries_.push_back({.address = address.value,
+                      .name = static_cast<uint32_t>(names_.size()),
+                      .hash = HashOf(name),
+                      .size_bytes = static_cast<uint32_t>(
+                          std::min<uint64_t>(size_bytes, std::numeric_limits<uint32_t>::max())),
+                      .module = static_cast<uint16_t>(module),
+                      .kind = kind,
+                      .own_size = size_bytes != 0,
+                      .stored = false});
+  names_.append(name).push_back('\0');
 }
 
 void SymbolTable::Seal() {
-  // Names are laid down in the order of Add, so their offsets keep equals in it: a sort in place,
-  // where a stable one would ask for as much memory again.
+  // Names of a module are laid down in the order of Add, so their places keep equals in it: a sort
+  // in place, where a stable one would ask for as much memory again.
   auto before = [](const Entry& a, const Entry& b) {
     if (a.absolute() != b.absolute()) return a.absolute();
-    return a.address != b.address ? a.address < b.address : a.name_offset < b.name_offset;
+    return std::tie(a.address, a.module, a.name) < std::tie(b.address, b.module, b.name);
   };
   if (!std::ranges::is_sorted(entries_, before)) std::ranges::sort(entries_, before);
   first_located_ =
@@ -80,24 +90,21 @@ void SymbolTable::Seal() {
     }
   }
 
-  by_name_.clear();
-  by_name_.reserve(entries_.size());
-  for (size_t i = 0; i < entries_.size(); ++i) {
-    by_name_.push_back({HashOf(NameOf(entries_[i])), static_cast<uint32_t>(i)});
-  }
-  std::ranges::sort(by_name_, [&](const NameKey& a, const NameKey& b) {
-    if (a.hash != b.hash) return a.hash < b.hash;
-    const uint16_t module_a = entries_[a.entry].module, module_b = entries_[b.entry].module;
-    return module_a != module_b ? module_a < module_b : a.entry < b.entry;
+  by_name_.resize(entries_.size());
+  std::iota(by_name_.begin(), by_name_.end(), 0U);
+  std::ranges::sort(by_name_, {}, [&](uint32_t i) {
+    return std::tuple(entries_[i].hash, entries_[i].module, i);
   });
 }
 
 std::string_view SymbolTable::NameOf(const Entry& entry) const {
-  return std::string_view(names_).substr(entry.name_offset, entry.name_bytes);
+  return entry.stored ? store_->NameAt(entry.name) : std::string_view(names_.c_str() + entry.name);
 }
 
 Symbol SymbolTable::ToSymbol(const Entry& entry) const {
-  return {.name = NameOf(entry),
+  std::string_view name = NameOf(entry);
+  if (entry.stored) name = asked_.try_emplace(entry.name, name).first->second;
+  return {.name = name,
           .address = VirtAddr(entry.address),
           .size_bytes = entry.size_bytes,
           .kind = entry.kind,
@@ -107,9 +114,10 @@ Symbol SymbolTable::ToSymbol(const Entry& entry) const {
 template <typename Visit>
 void SymbolTable::ForEachNamed(std::string_view name, Visit visit) const {
   const uint32_t hash = HashOf(name);
-  for (auto it = std::ranges::lower_bound(by_name_, hash, {}, &NameKey::hash);
-       it != by_name_.end() && it->hash == hash; ++it) {
-    if (NameOf(entries_[it->entry]) == name && !visit(size_t{it->entry})) return;
+  auto hash_of = [&](uint32_t i) { return entries_[i].hash; };
+  for (auto it = std::ranges::lower_bound(by_name_, hash, {}, hash_of);
+       it != by_name_.end() && hash_of(*it) == hash; ++it) {
+    if (NameOf(entries_[*it]) == name && !visit(size_t{*it})) return;
   }
 }
 

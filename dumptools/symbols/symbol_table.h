@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "hmem/base/address.h"
@@ -22,25 +24,38 @@ struct Symbol {
   std::string_view module;  // empty: the kernel itself
 };
 
+// Names that lie packed somewhere and are made when asked for.
+class NameStore {
+ public:
+  virtual ~NameStore() = default;
+  // The view lasts until the next call.
+  virtual std::string_view NameAt(uint32_t place) const = 0;
+};
+
 struct Located {
   Symbol symbol;
   uint64_t offset = 0;  // into the symbol
 };
 
 // Fill with Add, then Seal; lookups see what was there at the last Seal. More may be added and
-// sealed later (module symbols are found through kernel symbols). Memory: 24 bytes, the name and
-// 8 bytes of index for each symbol.
+// sealed later (module symbols are found through kernel symbols). Memory: 28 bytes for each symbol,
+// and the name where no store keeps it: 150,000 symbols must fit beside a capture kernel. Not
+// thread-safe: names from the store are kept once they were asked for.
 class SymbolTable {
  public:
   // Symbols of modules beyond are dropped: an entry has 16 bits for its module.
   static constexpr size_t kMaxModules = 65535;
 
-  // Room for as many symbols and bytes of names, to spare copies.
-  void Reserve(size_t symbols, size_t name_bytes);
+  // Room for so many symbols in all, to spare copies.
+  void Reserve(size_t symbols);
   // Index to pass to Add; 0 is the kernel. A symbol inside one of the `text` ranges does not reach
   // beyond it.
   uint32_t AddModule(std::string_view name, std::vector<VirtRange> text);
-  // size_bytes 0: up to the next symbol. Names longer than 64 KiB are cut.
+  // Where AddStored's names are; there is one store at most, and it comes first.
+  void SetStore(std::unique_ptr<const NameStore> store) { store_ = std::move(store); }
+  // A symbol of the kernel whose name the store has at `place`.
+  void AddStored(uint32_t place, std::string_view name, VirtAddr address, char kind);
+  // size_bytes 0: up to the next symbol. Names longer than 64 KiB are cut, and where a NUL is.
   void Add(uint32_t module, std::string_view name, VirtAddr address, uint64_t size_bytes,
            char kind);
   void Seal();
@@ -61,12 +76,13 @@ class SymbolTable {
  private:
   struct Entry {
     uint64_t address;
-    uint32_t name_offset;
+    uint32_t name;  // offset into names_, or the store's place
+    uint32_t hash;  // of the name
     uint32_t size_bytes;
-    uint16_t name_bytes;
     uint16_t module;
     char kind;
-    bool own_size;  // size_bytes was given, not computed
+    bool own_size : 1;  // size_bytes was given, not computed
+    bool stored : 1;
 
     bool absolute() const { return kind == 'A' || kind == 'a'; }
   };
@@ -75,13 +91,7 @@ class SymbolTable {
     std::vector<VirtRange> text;
   };
 
-  // A dump may give one name to any number of symbols, so no search may walk over equal ones to
-  // place the next: the index is sorted, not probed.
-  struct NameKey {
-    uint32_t hash;
-    uint32_t entry;
-  };
-
+  // The view of a stored name lasts until the next call.
   std::string_view NameOf(const Entry& entry) const;
   Symbol ToSymbol(const Entry& entry) const;
   // Calls visit(entry index) for every symbol of that name until it returns false: the kernel's
@@ -89,10 +99,16 @@ class SymbolTable {
   template <typename Visit>
   void ForEachNamed(std::string_view name, Visit visit) const;
 
-  std::string names_;
-  std::vector<Entry> entries_;    // after Seal: absolute ones, then the rest, each by address
-  size_t first_located_ = 0;      // first entry that is not absolute
-  std::vector<NameKey> by_name_;  // by hash, module, address
+  std::unique_ptr<const NameStore> store_;
+  // By place; what Symbol::name points at.
+  mutable std::unordered_map<uint32_t, std::string> asked_;
+  std::string names_;           // each with a NUL
+  std::vector<Entry> entries_;  // after Seal: absolute ones, then the rest, each by address
+  size_t first_located_ = 0;    // first entry that is not absolute
+  // Indices of entries, by hash, module, address. A dump may give one name to any number of
+  // symbols, so no search may walk over equal ones to place the next: the index is sorted, not
+  // probed.
+  std::vector<uint32_t> by_name_;
   std::vector<Module> modules_{Module{}};
 };
 

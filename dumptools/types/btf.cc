@@ -160,7 +160,10 @@ struct Btf::Record {
 
 Result<std::unique_ptr<Btf>> Btf::Parse(std::vector<std::byte> bytes, int word_bytes,
                                         const Btf* base) {
-  return ParseRead({.bytes = std::move(bytes), .holes = {}, .error = {}}, word_bytes, base);
+  auto owned = std::make_unique<const std::vector<std::byte>>(std::move(bytes));
+  std::span<const std::byte> all(*owned);
+  return ParseRead({.bytes = all, .holes = {}, .error = {}, .owned = std::move(owned)}, word_bytes,
+                   base);
 }
 
 Result<std::unique_ptr<Btf>> Btf::ParseRead(space::PartialRead read, int word_bytes,
@@ -179,7 +182,7 @@ Result<std::unique_ptr<Btf>> Btf::ParseRead(space::PartialRead read, int word_by
   btf->word_bytes_ = word_bytes;
   btf->base_ = base;
   btf->read_ = std::move(read);
-  std::vector<std::byte>& bytes = btf->read_.bytes;
+  const std::span<const std::byte> bytes = btf->read_.bytes;
 
   if (bytes.size() < kMinHeaderBytes) {
     return Fail(ErrorCode::kTruncated,
@@ -239,7 +242,6 @@ Result<std::unique_ptr<Btf>> Btf::ParseRead(space::PartialRead read, int word_by
     btf->first_id_ = base->end_id();
     btf->first_string_ = base->first_string_ + static_cast<uint32_t>(base->strings_bytes_);
   }
-  bytes.shrink_to_fit();
   HMEM_TRY(btf->IndexTypes());
   return btf;
 }
@@ -327,8 +329,7 @@ Btf::Record Btf::Own(TypeId id) const {
                 .trailer = {}};
   const Trailer& trailer = kTrailers[record.kind];
   record.trailer =
-      std::span(read_.bytes)
-          .subspan(at + kTypeBytes, trailer.fixed + size_t{trailer.each} * record.vlen);
+      read_.bytes.subspan(at + kTypeBytes, trailer.fixed + size_t{trailer.each} * record.vlen);
   return record;
 }
 

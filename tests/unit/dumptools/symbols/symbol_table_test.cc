@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace hmem::symbols {
 namespace {
@@ -185,6 +187,67 @@ TEST(SymbolTable, DropsSymbolsOfModulesThatWereNotAdded) {
   SymbolTable table;
   table.Add(7, "stray", VirtAddr(kText), 0, 'T');
   EXPECT_EQ(table.size(), 0u);
+}
+
+// One buffer for all names, as the store of kallsyms has it.
+class MadeStore final : public NameStore {
+ public:
+  std::string_view NameAt(uint32_t place) const override {
+    buffer_ = names.at(place);
+    return buffer_;
+  }
+  static inline const std::vector<std::string> names = {"first", "second", "third", "second"};
+
+ private:
+  mutable std::string buffer_;
+};
+
+SymbolTable StoredTable() {
+  SymbolTable table;
+  table.SetStore(std::make_unique<MadeStore>());
+  for (uint32_t i = 0; i < MadeStore::names.size(); ++i)
+    table.AddStored(i, MadeStore::names[i], VirtAddr(kText + i * 0x10), 't');
+  table.Seal();
+  return table;
+}
+
+TEST(SymbolTableWithStore, FindsAndLocatesByNamesItDoesNotHold) {
+  SymbolTable table = StoredTable();
+  EXPECT_EQ(table.Find("third")->address, VirtAddr(kText + 0x20));
+  EXPECT_FALSE(table.Find("fourth"));
+  EXPECT_EQ(Name(table.Locate(VirtAddr(kText + 0x15))), "second");
+  EXPECT_EQ(table.FindAll("second").size(), 2u);
+  EXPECT_EQ(table.At(3).name, "second");
+}
+
+TEST(SymbolTableWithStore, ANameStaysWhenOthersAreAskedFor) {
+  SymbolTable table = StoredTable();
+  Symbol first = *table.Find("first");
+  for (size_t i = 0; i < table.size(); ++i) (void)table.At(i);
+  EXPECT_EQ(first.name, "first");
+  SymbolTable moved = std::move(table);
+  EXPECT_EQ(first.name, "first");
+  EXPECT_EQ(moved.Find("third")->name, "third");
+}
+
+TEST(SymbolTableWithStore, TakesModulesBesideIt) {
+  SymbolTable table = StoredTable();
+  uint32_t module = table.AddModule("quartz", {});
+  table.Add(module, "second", VirtAddr(kText + 0x1000), 0x10, 't');
+  table.Add(module, std::string_view("cut\0behind", 10), VirtAddr(kText + 0x2000), 0x10, 't');
+  table.Seal();
+  EXPECT_EQ(table.FindAll("second").size(), 3u);
+  EXPECT_EQ(table.Find("second", "quartz")->address, VirtAddr(kText + 0x1000));
+  EXPECT_EQ(table.Find("second")->module, "");
+  EXPECT_EQ(Name(table.Locate(VirtAddr(kText + 0x2001))), "cut");
+}
+
+TEST(SymbolTableWithStore, OfSymbolsAtOneAddressTheKernelsComesFirst) {
+  SymbolTable table = StoredTable();
+  uint32_t module = table.AddModule("quartz", {});
+  table.Add(module, "alias", VirtAddr(kText + 0x10), 0x10, 't');
+  table.Seal();
+  EXPECT_EQ(Name(table.Locate(VirtAddr(kText + 0x10))), "second");
 }
 
 }  // namespace
