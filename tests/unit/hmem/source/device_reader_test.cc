@@ -149,6 +149,32 @@ TEST_P(EitherWay, ServesSeveralThreads) {
   }
 }
 
+TEST_F(DeviceReading, LendsMemoryOfOneRange) {
+  std::vector<std::byte> whole = Pattern(1, 2 * kWindow);
+  device_->Ram(PhysAddr(kWindow), whole);
+  const MemorySource& source = Open();
+  auto lent = source.Borrow({PhysAddr(kWindow + 100), PhysAddr(2 * kWindow + 200)});
+  ASSERT_TRUE(lent);
+  EXPECT_TRUE(std::ranges::equal(*lent, std::span(whole).subspan(100, kWindow + 100)));
+  EXPECT_FALSE(source.Borrow({PhysAddr(0), PhysAddr(16)}));
+  EXPECT_FALSE(source.Borrow({PhysAddr(kWindow - 1), PhysAddr(kWindow + 1)}));
+  EXPECT_FALSE(source.Borrow({PhysAddr(3 * kWindow - 1), PhysAddr(3 * kWindow + 1)}));
+}
+
+TEST_F(DeviceReading, DoesNotLendWhatCannotBeReadOrMapped) {
+  device_->Ram(PhysAddr(0), Pattern(1, 4 * kWindow));
+  device_->Spoil({PhysAddr(kWindow), PhysAddr(kWindow + kPage)});
+  const MemorySource& source = Open();
+  EXPECT_FALSE(source.Borrow({PhysAddr(kWindow - 8), PhysAddr(kWindow + 8)}));
+  // Known from now on.
+  uint64_t maps = device_->done().maps;
+  EXPECT_FALSE(source.Borrow({PhysAddr(kWindow), PhysAddr(kWindow + 8)}));
+  EXPECT_EQ(device_->done().maps, maps);
+  EXPECT_EQ(ReadError(kWindow).errno_value(), EIO);
+  device_->maps = false;
+  EXPECT_FALSE(source.Borrow({PhysAddr(0), PhysAddr(8)}));
+}
+
 TEST_F(DeviceReading, SmallReadsComeFromACacheOfPages) {
   device_->Ram(PhysAddr(0x1000), Pattern(1, 4 * kPage));
   Open();

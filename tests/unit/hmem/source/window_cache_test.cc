@@ -87,6 +87,28 @@ TEST_F(WindowCacheTest, GivesUpOnMappingThatFails) {
   EXPECT_TRUE(cache.gave_up());
 }
 
+TEST_F(WindowCacheTest, LendsWhatStaysWhateverIsReadLater) {
+  WindowCache cache = Make();
+  const WindowCache::Bounds bounds{.start = 0, .end = 4 * kWindow - 10};
+  auto lent = cache.Lend(4 * kWindow - 2 * kPage - 5, 2 * kPage - 5, bounds);
+  ASSERT_TRUE(lent);
+  EXPECT_EQ(asked_.back(), (std::pair<uint64_t, size_t>(4 * kWindow - 3 * kPage, 3 * kPage - 10)));
+  std::vector<std::byte> out(kWindow);
+  for (uint64_t at = 0; at < 3 * kWindow; at += kWindow) ASSERT_TRUE(cache.Copy(at, out, bounds));
+  EXPECT_TRUE(Same(4 * kWindow - 2 * kPage - 5, *lent));
+}
+
+TEST_F(WindowCacheTest, LendsOnlySoMuch) {
+  WindowCache cache = Make();
+  const WindowCache::Bounds bounds{.start = 0, .end = uint64_t{1} << 40};
+  EXPECT_FALSE(cache.Lend(0, 0, bounds));
+  EXPECT_FALSE(cache.Lend(0, (uint64_t{64} << 20) + 1, bounds));
+  EXPECT_TRUE(asked_.empty());
+  while (asked_.size() < 100 && cache.Lend(0, kPage, bounds)) {
+  }
+  EXPECT_EQ(asked_.size(), 16u);
+}
+
 TEST_F(WindowCacheTest, RemembersWhichPagesCannotBeRead) {
   WindowCache cache = Make();
   for (uint64_t page : {7, 3, 4, 5, 4}) cache.MarkUnreadable(page * kPage + 17);
