@@ -18,9 +18,6 @@ namespace hmem::loader {
 namespace {
 
 constexpr uint64_t kMiB = 1 << 20;
-// What an initramfs has about, for the advice before one could be built.
-constexpr uint64_t kTypicalInitramfsBytes = 8 * kMiB;
-constexpr uint64_t kTypicalInitSizeBytes = 56 * kMiB;
 
 Result<ResolvedTarget> ResolveTarget(const Host& host, const Config& config) {
   if (config.target_kind == plan::Target::Kind::kDevice)
@@ -122,15 +119,17 @@ class Preparer {
     PrepareIdentity();
     PrepareCommandLine();
     PrepareInitramfs();
+    out_.footprint =
+        EstimateFootprint({.release = out_.kernel ? out_.kernel->release : "",
+                           .init_size_bytes = out_.kernel ? out_.kernel->init_size_bytes : 0,
+                           .initramfs_bytes = out_.initramfs_unpacked_bytes,
+                           .cpus = cpus_.cpus});
     // Without crash kexec nothing can be reserved either; CheckKexec has said so.
     if (!ReservedBytes(host_)) return std::move(out_);
-    uint64_t advised =
-        AdvisedBytes(out_.kernel ? out_.kernel->init_size_bytes : kTypicalInitSizeBytes,
-                     out_.initramfs.empty() ? kTypicalInitramfsBytes : out_.initramfs.size());
     uint64_t image = out_.kernel && !out_.initramfs.empty()
                          ? ImageBytes(out_.kernel->init_size_bytes, out_.initramfs.size())
                          : 0;
-    Add(CheckReservation(host_, advised, image));
+    Add(CheckReservation(host_, out_.footprint.advised_bytes, image));
     if (image != 0) Add(CheckMemory(host_, image));
     return std::move(out_);
   }
@@ -237,8 +236,10 @@ class Preparer {
     if (!initramfs)
       return Refuse("initramfs", initramfs.error(),
                     "install hmem completely, and depmod's kernel package");
+    out_.initramfs_unpacked_bytes = initramfs->size();
     out_.initramfs = *std::move(initramfs);
-    Add(Passed("initramfs", fmt::format("{} KiB", out_.initramfs.size() / 1024)));
+    Add(Passed("initramfs", fmt::format("{} KiB, {} KiB unpacked", out_.initramfs.size() / 1024,
+                                        out_.initramfs_unpacked_bytes / 1024)));
   }
 
   const Host& host_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dumptools/loader/config.h"
+#include "dumptools/loader/footprint.h"
 #include "dumptools/loader/host.h"
 #include "dumptools/loader/identity.h"
 #include "dumptools/loader/kernel_image.h"
@@ -31,7 +32,9 @@ struct Preparation {
   std::string source;
   Identity identity;
   std::string command_line;
-  std::vector<std::byte> initramfs;  // empty when a check before it failed
+  std::vector<std::byte> initramfs;  // as it is loaded; empty when a check before it failed
+  uint64_t initramfs_unpacked_bytes = 0;
+  Footprint footprint;  // usual sizes where a check before it failed
 
   // No check failed.
   bool Ready() const;

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 #include <string_view>
 
@@ -14,9 +13,7 @@ namespace hmem::loader {
 namespace {
 
 constexpr uint64_t kMiB = 1 << 20;
-constexpr uint64_t kTablesAndToolsBytes = 40 * kMiB;
 constexpr uint64_t kRoundBytes = 32 * kMiB;
-constexpr uint64_t kMinBytes = 128 * kMiB;
 // Purgatory, boot parameters, command line, ELF headers of the old memory.
 constexpr uint64_t kKexecPiecesBytes = 1 * kMiB;
 
@@ -67,11 +64,6 @@ Result<bool> CrashKernelLoaded(const Host& host) {
 Result<bool> RebootKernelLoaded(const Host& host) {
   HMEM_ASSIGN(uint64_t loaded, ReadKexecNumber(host, "kexec_loaded", "loaded", "kexec"));
   return loaded != 0;
-}
-
-uint64_t AdvisedBytes(uint64_t kernel_init_size_bytes, uint64_t initramfs_bytes) {
-  uint64_t need = kernel_init_size_bytes + 2 * initramfs_bytes + kTablesAndToolsBytes;
-  return std::max(kMinBytes, (need + kRoundBytes - 1) / kRoundBytes * kRoundBytes);
 }
 
 uint64_t ImageBytes(uint64_t kernel_init_size_bytes, uint64_t initramfs_bytes) {

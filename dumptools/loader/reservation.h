@@ -21,12 +21,6 @@ Result<bool> CrashKernelLoaded(const Host& host);
 // built without kexec.
 Result<bool> RebootKernelLoaded(const Host& host);
 
-// What crashkernel= should be at least: the kernel unpacked (init_size of its header), the
-// initramfs twice (packed and unpacked side by side while it is read in) and 40 MiB for the
-// kernel's own tables and for hmemdump; rounded up to 32 MiB and never below 128 MiB. The stock 6.1
-// cloud kernel runs with 80 MiB and has 65 MiB to spare with 128.
-uint64_t AdvisedBytes(uint64_t kernel_init_size_bytes, uint64_t initramfs_bytes);
-
 // What the loaded image takes of it: the kernel while it unpacks itself, the initramfs, and the
 // small pieces kexec adds.
 uint64_t ImageBytes(uint64_t kernel_init_size_bytes, uint64_t initramfs_bytes);

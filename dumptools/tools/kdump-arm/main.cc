@@ -14,6 +14,7 @@
 #include "dumptools/loader/reservation.h"
 #include "dumptools/tools/kdump-arm/arm_machine.h"
 #include "dumptools/tools/kdump-arm/armed_state.h"
+#include "dumptools/tools/kdump-arm/estimate_command.h"
 #include "dumptools/tools/kdump-arm/fastboot_command.h"
 
 namespace hmem::arm {
@@ -22,6 +23,7 @@ namespace {
 constexpr int kExitComplete = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
+constexpr int kExitLosses = 3;
 
 struct Options {
   std::string config_path{loader::kConfigPath};
@@ -105,6 +107,14 @@ int Check(const loader::Host& host, const Options& options) {
   return preparation.Ready() ? kExitComplete : kExitFailed;
 }
 
+int Estimate(const loader::Host& host, const Options& options) {
+  auto config = ReadConfig(host, options);
+  if (!config) return Complain(config.error());
+  MemoryEstimate estimate = EstimateOf(host, loader::Prepare(host, *config));
+  Answer(options.json ? EstimateJson(estimate) : EstimateText(estimate));
+  return estimate.unknown.empty() ? kExitComplete : kExitLosses;
+}
+
 int Run(int argc, char** argv) {
   CLI::App app("Loads the capture kernel that saves a crash of this one.", "kdump-arm");
   app.set_version_flag("--version", "kdump-arm " HMEM_VERSION);
@@ -121,7 +131,10 @@ int Run(int argc, char** argv) {
   auto* check =
       app.add_subcommand("check", "say whether this machine can be armed, touching nothing");
   FastbootCommand fastboot(app);
-  for (CLI::App* verb : {status, check}) verb->add_flag("--json", options.json, "as JSON");
+  auto* estimate = app.add_subcommand(
+      "estimate", "say which crashkernel= this machine needs and why, touching nothing");
+  for (CLI::App* verb : {status, check, estimate})
+    verb->add_flag("--json", options.json, "as JSON");
   for (CLI::App* verb : app.get_subcommands({})) verb->set_help_flag("--help", "this text");
   try {
     app.parse(argc, argv);
@@ -145,6 +158,7 @@ int Run(int argc, char** argv) {
     Answer(reply.answer);
     return reply.exit;
   }
+  if (estimate->parsed()) return Estimate(host, options);
   return Arm(host, options);
 }
 

@@ -30,16 +30,6 @@ TEST(Reservation, AKernelWithoutKexecIsUnsupported) {
   EXPECT_EQ(CrashKernelLoaded(Host(tree.root())).error().code(), ErrorCode::kUnsupported);
 }
 
-TEST(Reservation, Advises128MiBForACloudKernel) {
-  EXPECT_EQ(AdvisedBytes(52 * kMiB, 6 * kMiB), 128 * kMiB);
-}
-
-TEST(Reservation, AdvisesMoreForALargerInitramfs) {
-  EXPECT_EQ(AdvisedBytes(52 * kMiB, 30 * kMiB), 160 * kMiB);
-}
-
-TEST(Reservation, NeverAdvisesLessThan128MiB) { EXPECT_EQ(AdvisedBytes(kMiB, 0), 128 * kMiB); }
-
 TEST(ReservationAdvice, NamesGrubsFileWhereThereIsGrub) {
   makers::MachineTree tree;
   tree.File("/etc/default/grub", "").File("/proc/cmdline", "quiet\n");
