@@ -237,6 +237,10 @@ class Preparer {
       return Refuse("initramfs", initramfs.error(),
                     "install hmem completely, and depmod's kernel package");
     out_.initramfs_unpacked_bytes = initramfs->size();
+    if (KernelHas(host_, out_.kernel->release, "CONFIG_RD_GZIP")) {
+      initramfs = PackInitramfs(*initramfs);
+      if (!initramfs) return Refuse("initramfs", initramfs.error(), "free some memory");
+    }
     out_.initramfs = *std::move(initramfs);
     Add(Passed("initramfs", fmt::format("{} KiB, {} KiB unpacked", out_.initramfs.size() / 1024,
                                         out_.initramfs_unpacked_bytes / 1024)));

@@ -2,6 +2,7 @@
 #include "dumptools/loader/initramfs.h"
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include <cstdint>
 #include <set>
@@ -26,6 +27,10 @@ constexpr uint8_t kElfClass64 = 2;
 constexpr uint64_t kElfPhoffOffset = 32;
 constexpr uint64_t kElfPhentsizeOffset = 54;
 constexpr uint32_t kPtInterp = 3;
+
+// deflateInit2: the largest window, and 16 more for a gzip header instead of zlib's own.
+constexpr int kGzipWindowBits = 15 + 16;
+constexpr int kGzipMemoryLevel = 8;  // zlib's default
 
 std::span<const std::byte> AsBytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 
@@ -111,6 +116,26 @@ Result<std::vector<std::byte>> BuildInitramfs(const Host& host, const InitramfsI
   HMEM_TRY(cpio.AddFile(Relative(plan::kIdentityConfPath), 0644,
                         AsBytes(FormatIdentity(input.identity))));
   return cpio.Finish();
+}
+
+Result<std::vector<std::byte>> PackInitramfs(std::span<const std::byte> archive) {
+  auto failed = [] { return Fail(ErrorCode::kLimit, "initramfs: gzip: no memory"); };
+  z_stream stream{};
+  if (::deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, kGzipWindowBits, kGzipMemoryLevel,
+                     Z_DEFAULT_STRATEGY) != Z_OK) {
+    return failed();
+  }
+  std::vector<std::byte> packed(::deflateBound(&stream, archive.size()));
+  // zlib does not write to its input.
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(archive.data()));
+  stream.avail_in = static_cast<uInt>(archive.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  int end = ::deflate(&stream, Z_FINISH);
+  packed.resize(stream.total_out);
+  ::deflateEnd(&stream);
+  if (end != Z_STREAM_END) return failed();
+  return packed;
 }
 
 }  // namespace hmem::loader

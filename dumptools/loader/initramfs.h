@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,14 @@ struct InitramfsInput {
   Identity identity;
 };
 
-// kNotFound, kIo: a program or module cannot be read. kInvalidArgument: a program is not a static
-// executable. Not packed: the boot of a capture kernel is faster without unpacking, and what it
-// saves in reserved memory is given back anyway.
+// A cpio archive. kNotFound, kIo: a program or module cannot be read. kInvalidArgument: a program
+// is not a static executable.
 Result<std::vector<std::byte>> BuildInitramfs(const Host& host, const InitramfsInput& input);
+
+// The archive as gzip, which kernels with CONFIG_RD_GZIP unpack. While it unpacks, the kernel holds
+// what was loaded and what comes out: that moment decides how little memory a stock kernel can do
+// with. Other formats need megabytes to unpack (lz4: 8 MiB for its output). kLimit: no memory.
+Result<std::vector<std::byte>> PackInitramfs(std::span<const std::byte> archive);
 
 // kInvalidArgument naming the reason unless `program` is an ELF executable of this machine's word
 // size without an interpreter: nothing else starts in an initramfs that has no libraries.

@@ -100,6 +100,12 @@ CheckItem JudgeKexec(const Host& host, const Result<bool>& loaded, const KexecUs
   return Passed("kexec", fmt::format("this kernel can load {}", use.what));
 }
 
+std::string ConfigPath(std::string_view release) { return fmt::format("/boot/config-{}", release); }
+
+bool BuiltIn(std::string_view config, std::string_view option) {
+  return config.find(fmt::format("\n{}=y\n", option)) != std::string_view::npos;
+}
+
 }  // namespace
 
 std::string_view CheckStateName(CheckItem::State state) {
@@ -192,8 +198,13 @@ CheckItem CheckLockdown(const Host& host, const KernelImage& image, std::string_
   return Passed("lockdown", fmt::format("{} and {} is signed", why, image.release));
 }
 
+bool KernelHas(const Host& host, std::string_view release, std::string_view option) {
+  auto config = host.Read(ConfigPath(release));
+  return config && BuiltIn(*config, option);
+}
+
 CheckItem CheckKernelConfig(const Host& host, std::string_view release) {
-  std::string path = fmt::format("/boot/config-{}", release);
+  std::string path = ConfigPath(release);
   if (!host.Exists(path))
     return Passed("kernel-config", fmt::format("{} is not there; not checked", path));
   auto config = host.Read(path);
@@ -205,7 +216,7 @@ CheckItem CheckKernelConfig(const Host& host, std::string_view release) {
   }
   for (std::string_view option :
        {"CONFIG_CRASH_DUMP", "CONFIG_PROC_VMCORE", "CONFIG_BLK_DEV_INITRD", "CONFIG_DEVTMPFS"}) {
-    if (config->find(fmt::format("\n{}=y\n", option)) == std::string::npos) {
+    if (!BuiltIn(*config, option)) {
       return Failed("kernel-config", fmt::format("{} is not built with {}", release, option),
                     "name a kernel that is with kernel = in kdump-arm.conf");
     }

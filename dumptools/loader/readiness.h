@@ -45,6 +45,8 @@ CheckItem CheckLockdown(const Host& host, const KernelImage& image, std::string_
 // "kernel-config": CONFIG_CRASH_DUMP and CONFIG_PROC_VMCORE in /boot/config-RELEASE; without that
 // file nothing is checked.
 CheckItem CheckKernelConfig(const Host& host, std::string_view release);
+// Whether /boot/config-RELEASE says that `option` is built in; false too where it cannot be read.
+bool KernelHas(const Host& host, std::string_view release, std::string_view option);
 // "reserved-memory" against what is advised, and against what the image alone takes (0: not known).
 CheckItem CheckReservation(const Host& host, uint64_t advised_bytes, uint64_t image_bytes);
 // "memory": kexec loads no image of more than half of the memory that is not reserved.

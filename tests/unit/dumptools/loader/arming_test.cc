@@ -49,6 +49,17 @@ TEST(Prepare, AHealthyMachineIsReady) {
   EXPECT_FALSE(made.initramfs.empty());
 }
 
+TEST(Prepare, PacksTheInitramfsForAKernelThatUnpacksGzip) {
+  MadeMachine machine;
+  Preparation plain = Prepare(machine.host(), {});
+  EXPECT_EQ(plain.initramfs.size(), plain.initramfs_unpacked_bytes);
+  std::string config = "/boot/config-" + std::string(kMadeRelease);
+  machine.tree.File(config, machine.host().Read(config).value() + "CONFIG_RD_GZIP=y\n");
+  Preparation packed = Prepare(machine.host(), {});
+  EXPECT_LT(packed.initramfs.size(), packed.initramfs_unpacked_bytes);
+  EXPECT_EQ(packed.footprint.advised_bytes, plain.footprint.advised_bytes);
+}
+
 TEST(Prepare, TakesTheHardwareWatchdogAlongButNotSoftdog) {
   MadeMachine machine;
   AddWatchdog(machine, "watchdog0", "/sys/devices/platform/softdog", "softdog");

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "dumptools/loader/module_file.h"
 #include "tests/unit/dumptools/loader/made_machine.h"
 
 namespace hmem::loader {
@@ -69,6 +70,20 @@ TEST(Initramfs, RefusesAProgramThatNeedsLibraries) {
   machine.tree.File("/usr/lib/hmem/hmem-init", MadeProgram(kInterpreter));
   EXPECT_EQ(Refusal(machine),
             "/usr/lib/hmem/hmem-init: not linked statically; install the one of the capture build");
+}
+
+TEST(PackInitramfs, ComesOutOfZlibAsItWas) {
+  std::vector<std::byte> archive(300'000);
+  for (size_t i = 0; i < archive.size(); ++i) archive[i] = static_cast<std::byte>(i * i >> 9);
+  auto packed = PackInitramfs(archive);
+  ASSERT_TRUE(packed) << packed.error().ToString();
+  EXPECT_LT(packed->size(), archive.size());
+  // What the kernel knows gzip by.
+  EXPECT_EQ((*packed)[0], std::byte{0x1f});
+  EXPECT_EQ((*packed)[1], std::byte{0x8b});
+  auto unpacked = UnpackModule("x.ko.gz", *packed);
+  ASSERT_TRUE(unpacked) << unpacked.error().ToString();
+  EXPECT_EQ(*unpacked, archive);
 }
 
 TEST(CheckStaticProgram, RefusesScriptsCutFilesAnd32Bit) {
