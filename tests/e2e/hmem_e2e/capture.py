@@ -43,8 +43,12 @@ class Plan:
     hardware: tuple = ()
     # Less than this leaves no room for the reservation at some of the places kaslr puts the kernel.
     memory_mib: int = 384
+    # So much of it is filled with what does not compress.
+    fill_mib: int = 0
     # Empty: nothing is reserved.
     crashkernel: str = "128M"
+    # It is what `kdump-arm estimate` says for this guest.
+    estimated: bool = False
     # Ask kdump-arm for all its verbs before it arms.
     arming: bool = False
     target_size: str = "600M"
@@ -107,6 +111,7 @@ def guest_settings(plan):
         "WITNESS": TRIGGERS[plan.trigger],
         "WARN_FIRST": "yes" if plan.warn_first else "",
         "ARMING": "yes" if plan.arming else "",
+        "FILL_MIB": plan.fill_mib or "",
     }
 
 

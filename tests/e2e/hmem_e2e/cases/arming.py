@@ -53,7 +53,7 @@ def verbs(captured, truth):
         found = json.loads(answers.said(name))
         equal(answers.differences, f"{name}: armed", found["armed"], True)
         equal(answers.differences, f"{name}: crash_kernel_loaded", found["crash_kernel_loaded"], True)
-        equal(answers.differences, f"{name}: reserved_bytes", found["reserved_bytes"], 128 << 20)
+        equal(answers.differences, f"{name}: reserved_bytes", f"{found['reserved_bytes'] >> 20}M", captured.plan.crashkernel)
         equal(answers.differences, f"{name}: changes", found["changes"], [])
         arming = found["arming"]
         equal(answers.differences, f"{name}: kernel_release", arming["kernel_release"], truth.release)
@@ -79,7 +79,28 @@ def verbs(captured, truth):
     fail_if(answers.differences, "kdump-arm")
 
 
+def estimate(captured):
+    """What this guest was booted with is what kdump-arm says it needs; that it does is what the other claims are about."""
+    answers = Answers(captured.truth)
+    answers.exits("estimate", 0)
+    found = json.loads(answers.said("estimate"))
+    advised = f"{found['advised_bytes'] >> 20}M"
+    equal(answers.differences, "estimate: measured", found["measured"], True)
+    equal(answers.differences, "estimate: crashkernel=", advised, captured.plan.crashkernel)
+    equal(answers.differences, "estimate: sum", sum(part["bytes"] for part in found["parts"]), found["advised_bytes"])
+    equal(answers.differences, "estimate: reserved", found["reserved_bytes"], found["advised_bytes"])
+    equal(answers.differences, "estimate: unknown", found["unknown"], [])
+    answers.exits("estimate-text", 0, pattern=rf"^crashkernel={advised} for the capture kernel {re.escape(found['kernel_release'])}$")
+    answers.exits("estimate-text", 0, pattern=r"^reserved now: \d+ MiB, enough$")
+    for name in ("estimate", "estimate-text"):
+        answers.silent(name)
+    fail_if(answers.differences, "estimate")
+
+
 def _not_reserved(answers):
+    answers.exits("estimate-text", 0, pattern=rf"^reserved now: nothing; {ADVICE}")
+    answers.exits("estimate", 0)
+    equal(answers.differences, "reserved", json.loads(answers.said("estimate"))["reserved_bytes"], 0)
     answers.one_line("arm", f"no memory is reserved for a capture kernel: {ADVICE}")
     answers.exits("arm", 1, "err")
     answers.exits("check", 1, pattern=rf"^failed +reserved-memory: no memory is reserved .*\n +{ADVICE}")

@@ -82,8 +82,11 @@ def claim_capture(claims, captured):
     claims.hold("planted", planted, dump, truth)
     claims.hold("system", system, dump, truth, LEVELS[plan.cpu])
     claims.hold("text", texts, dump, captured)
+    claims.hold("memory", memory, captured)
     if plan.arming:
         claims.hold("kdump-arm", arming.verbs, captured, truth)
+    if plan.estimated:
+        claims.hold("estimate", arming.estimate, captured)
     if (plan.trigger, plan.target) == ("pointer", "root"):
         claims.hold("demo", explained, captured, truth)
 
@@ -107,6 +110,22 @@ def source(captured):
 def _expect(holds, text):
     if not holds:
         raise Failure(text)
+
+
+def memory(captured):
+    """hmem-init's account of the capture kernel's memory."""
+    words = [match.group(1) for _, line in captured.lines if (match := re.search(r"hmem: memory in KiB: (.*)", line))]
+    if len(words) != 1:
+        raise Failure(f"{len(words)} lines about memory on the console")
+    kib = {name: int(value) for name, value in (word.split("=") for word in words[0].split())}
+    differences = []
+    reserved = int(captured.plan.crashkernel.removesuffix("M")) * 1024
+    if not reserved > kib["total"] > kib["start"] >= kib["least"] > 0:
+        differences.append(f"of {reserved} KiB: total, start and least are {kib['total']}, {kib['start']}, {kib['least']}")
+    for name in ("initramfs", "anonymous", "slab", "record", "full", "hmem-init"):
+        if not 0 < kib.get(name, 0) < reserved:
+            differences.append(f"{name}: {kib.get(name)} of {reserved} KiB")
+    compare.fail_if(differences, "memory")
 
 
 def backtraces(dump, truth):

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""python3 -m hmem_bench footprint, as ./dev bench calls it."""
+import argparse
+import sys
+
+from . import footprint
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="hmem_bench")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    smallest = verbs.add_parser("footprint", help="the smallest crashkernel= with which a crash is saved, by bisection")
+    smallest.add_argument("--kernel", action="append", choices=list(footprint.KINDS), help="capture kernels (all)")
+    smallest.add_argument("--ram", action="append", type=int, metavar="MIB", help="memory of the guest (512 and 4096)")
+    smallest.add_argument("--cpus", action="append", type=int, help="CPUs of the capture kernel (1)")
+    smallest.add_argument("--write", action="store_true", help="put what was found into capture-kernel/footprint.table")
+    options = parser.parse_args()
+    if options.write and (options.cpus or [1]) != [1]:
+        parser.error("--write: the table is about one CPU")
+    return footprint.run(options.kernel or list(footprint.KINDS), options.ram or [512, 4096], options.cpus or [1],
+                         options.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
