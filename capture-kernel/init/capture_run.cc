@@ -46,9 +46,9 @@ constexpr int kExitComplete = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitLosses = 3;
 
-// When pages of one kind have to go among those of another, the kernel from then on keeps a block of
-// pages, 2 or 4 MiB, more free (mm/page_alloc.c, boost_watermark()). That pays on machines that run
-// for months; here hmemdump is killed for it.
+// When pages of one kind have to go among those of another, the kernel from then on keeps a block
+// of pages, 2 or 4 MiB, more free (mm/page_alloc.c, boost_watermark()). That pays on machines that
+// run for months; here hmemdump is killed for it.
 void KeepLessFree() {
   auto fd = OpenFile("/proc/sys/vm/watermark_boost_factor", O_WRONLY);
   if (fd) (void)!::write(fd->get(), "0", 1);
