@@ -10,16 +10,19 @@
 #include <linux/hmem.h>
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
+#include <linux/sizes.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 
 /* Mapped at a time for copying: a few large page table entries where range and alignment allow. */
-#define HMEM_WINDOW_BYTES	(16UL << 20)
+#define HMEM_WINDOW_BYTES	SZ_16M
+/* Copied at a time: a signal is seen in between, and others get the CPU. */
+#define HMEM_PIECE_BYTES	SZ_1M
 #define HMEM_READV_MAX_RANGES	4096
-#define HMEM_READV_MAX_BYTES	(64U << 20)
+#define HMEM_READV_MAX_BYTES	SZ_64M
 /* Of the core header: a machine of 64 TiB with memory plugged block by block has some thousand. */
 #define HMEM_MAX_SEGMENTS	32768
-#define HMEM_MAX_NOTE_BYTES	(16UL << 20)
+#define HMEM_MAX_NOTE_BYTES	SZ_16M
 
 /**
  * struct hmem_extent - part of the old kernel's memory
@@ -115,6 +118,7 @@ size_t hmem_used_note_bytes(const void *notes, size_t bytes);
 
 /* hmem_memory.c */
 extern const struct hmem_access hmem_access;
+bool hmem_can_touch(u64 phys, u64 bytes);
 const struct hmem_extent *hmem_find(const struct hmem_map *map, u64 phys);
 size_t hmem_copy(const struct hmem_device *device, struct hmem_window *window, u64 phys,
 		 size_t bytes, struct iov_iter *to, int *status);

@@ -14,16 +14,27 @@
 
 #include "hmem_internal.h"
 
-/* A core header that lies must not make this kernel's own memory readable. */
-static bool hmem_is_own_memory(u64 phys, size_t bytes)
+/**
+ * hmem_can_touch - whether a range can be old memory, whatever the core header says
+ * @phys: address of the first byte
+ * @bytes: how many, not 0
+ *
+ * This kernel's own memory is not, lest a header that lies make it readable. Nor is what the CPU
+ * has no address bits for: a page table entry that points there is a fault that kills.
+ *
+ * Return: true where it can.
+ */
+bool hmem_can_touch(u64 phys, u64 bytes)
 {
-	return region_intersects(phys, bytes, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
+	if (bytes - 1 > iomem_resource.end || phys > iomem_resource.end - (bytes - 1))
+		return false;
+	return region_intersects(phys, bytes, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) ==
 	       REGION_DISJOINT;
 }
 
 static void *hmem_map_old(u64 phys, size_t bytes, bool encrypted)
 {
-	if (hmem_is_own_memory(phys, bytes))
+	if (!hmem_can_touch(phys, bytes))
 		return NULL;
 	if (encrypted)
 		return (__force void *)ioremap_encrypted(phys, bytes);
@@ -220,7 +231,8 @@ size_t hmem_copy(const struct hmem_device *device, struct hmem_window *window, u
 			*status = -EINTR;
 			break;
 		}
-		piece = min_t(u64, bytes - done, extent->region.start + extent->region.bytes - at);
+		piece = min3((u64)(bytes - done), (u64)HMEM_PIECE_BYTES,
+			     extent->region.start + extent->region.bytes - at);
 		done += hmem_copy_piece(device, window, extent,
 					extent->source + (at - extent->region.start), piece, to,
 					status);

@@ -5,7 +5,6 @@
  */
 #include <linux/fs.h>
 #include <linux/io.h>
-#include <linux/ioport.h>
 #include <linux/mm.h>
 
 #include "hmem_internal.h"
@@ -95,8 +94,7 @@ int hmem_mmap(struct file *file, struct vm_area_struct *vma)
 		ret = hmem_find_run(&device->map, start + done, start + size, &source, &bytes);
 		if (ret)
 			return ret;
-		if (region_intersects(source, bytes, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
-		    REGION_DISJOINT)
+		if (!hmem_can_touch(source, bytes))
 			return -EIO;
 	}
 	vma->vm_ops = &hmem_vm_ops;
