@@ -62,10 +62,23 @@ Result<std::vector<std::string>> ModulesOf(const ModuleIndex& index, const PathD
   return files;
 }
 
-Result<std::vector<std::string>> ModulesFor(const Host& host, const KernelImage& kernel,
-                                            const ResolvedTarget& target) {
+// Whether another release, which brought no module for the device, may lack its driver. Its list of
+// what is built in does not tell of all; bridges work without a driver.
+bool MayLackDriver(const ModuleIndex& index, const PathDevice& device) {
+  if (device.driver.empty() || !device.built_in || index.IsBuiltin(device.driver)) return false;
+  return device.modalias.find("bc06sc") == std::string::npos;
+}
+
+struct TargetModules {
+  std::vector<std::string> files;    // in load order
+  std::vector<std::string> unknown;  // drivers that the capture kernel may lack
+};
+
+Result<TargetModules> ModulesFor(const Host& host, const KernelImage& kernel,
+                                 const ResolvedTarget& target) {
   HMEM_ASSIGN(ModuleIndex index, ModuleIndex::Open(host, "/lib/modules/" + kernel.release));
-  std::vector<std::string> files;
+  TargetModules modules;
+  std::vector<std::string>& files = modules.files;
   auto take = [&](const std::vector<std::string>& order) {
     for (const std::string& file : order) {
       if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(file);
@@ -74,6 +87,8 @@ Result<std::vector<std::string>> ModulesFor(const Host& host, const KernelImage&
   bool same_release = kernel.release == host.KernelRelease().value_or("");
   for (const PathDevice& device : target.devices) {
     HMEM_ASSIGN(auto order, ModulesOf(index, device, same_release));
+    if (!same_release && order.empty() && MayLackDriver(index, device))
+      modules.unknown.push_back(device.driver);
     take(order);
   }
   const std::string& type = target.target.file_system.type;
@@ -85,7 +100,7 @@ Result<std::vector<std::string>> ModulesFor(const Host& host, const KernelImage&
   for (const PathDevice& device : WatchdogDevices(host)) {
     if (auto order = ModulesOf(index, device, same_release)) take(*order);
   }
-  return files;
+  return modules;
 }
 
 Result<std::string> MakeCommandLine(const Host& host, const Config& config,
@@ -175,12 +190,22 @@ class Preparer {
 
   void PrepareModules() {
     if (!out_.kernel || !out_.target) return;
-    auto files = ModulesFor(host_, *out_.kernel, *out_.target);
-    if (!files)
-      return Refuse("modules", files.error(),
-                    fmt::format("install the modules of {} and run depmod", out_.kernel->release));
-    out_.module_files = *std::move(files);
+    const std::string& release = out_.kernel->release;
+    auto modules = ModulesFor(host_, *out_.kernel, *out_.target);
+    if (!modules)
+      return Refuse("modules", modules.error(),
+                    fmt::format("install the modules of {} and run depmod", release));
+    out_.module_files = std::move(modules->files);
     have_modules_ = true;
+    if (!modules->unknown.empty()) {
+      return Add(Warned(
+          "modules",
+          fmt::format("{} needed; {} (built into this kernel): neither a module of {} nor listed "
+                      "as built into it",
+                      out_.module_files.size(), fmt::join(modules->unknown, ", "), release),
+          fmt::format("make sure that {} has it, or the target is not found after a crash",
+                      release)));
+    }
     Add(Passed("modules", fmt::format("{} needed", out_.module_files.size())));
   }
 

@@ -209,6 +209,50 @@ TEST(Prepare, AutomaticCpusAreBroughtUpBehindTheRecord) {
   EXPECT_EQ(PlanLine(made, "dump_cpus"), "dump_cpus = 0");
 }
 
+// Another kernel, 6.9, with these lines of modules.builtin and virtio_pci as its only module.
+Config WithSmallKernel(MadeMachine& machine, std::string_view builtin) {
+  machine.tree.File("/boot/vmlinuz-other", MadeKernel("6.9"));
+  machine.tree.File("/lib/modules/6.9/modules.dep", "virtio_pci.ko:\n");
+  machine.tree.File("/lib/modules/6.9/modules.builtin", builtin);
+  machine.tree.File("/lib/modules/6.9/virtio_pci.ko", MadeProgram());
+  Config config;
+  config.kernel = "/boot/vmlinuz-other";
+  return config;
+}
+
+CheckItem ModulesCheck(const MadeMachine& machine, const Config& config) {
+  for (const CheckItem& item : Prepare(machine.host(), config).checks) {
+    if (item.id == "modules") return item;
+  }
+  return {};
+}
+
+TEST(Prepare, WarnsOfABuiltInDriverThatAnotherKernelMayLack) {
+  MadeMachine machine;
+  machine.tree.Remove("/sys/module/virtio_blk/initstate");
+  CheckItem item = ModulesCheck(machine, WithSmallKernel(machine, "ext4.ko\n"));
+  EXPECT_EQ(item.state, CheckItem::State::kWarning);
+  EXPECT_THAT(item.text, HasSubstr("virtio_blk (built into this kernel): neither a module of 6.9"));
+  EXPECT_THAT(item.advice, HasSubstr("make sure that 6.9 has it"));
+}
+
+TEST(Prepare, ABuiltInDriverThatIsBuiltIntoTheOtherKernelIsThere) {
+  MadeMachine machine;
+  machine.tree.Remove("/sys/module/virtio_blk/initstate");
+  Config config = WithSmallKernel(machine, "ext4.ko\nvirtio_blk.ko\n");
+  EXPECT_EQ(ModulesCheck(machine, config).state, CheckItem::State::kOk);
+}
+
+TEST(Prepare, ABridgeNeedsNoDriverInTheOtherKernel) {
+  MadeMachine machine;
+  AddRootPort(machine);
+  machine.tree.File("/sys/devices/pci0000:00/modalias",
+                    "pci:v00001B36d0000000Csv00001B36sd00000000bc06sc04i00\n");
+  Config config = WithSmallKernel(machine, "ext4.ko\nvirtio_blk.ko\n");
+  machine.tree.Remove("/sys/module/virtio_blk/initstate");
+  EXPECT_EQ(ModulesCheck(machine, config).state, CheckItem::State::kOk);
+}
+
 TEST(Prepare, LooksForAliasesWhenTheCaptureKernelIsAnotherRelease) {
   MadeMachine machine;
   AddRootPort(machine);
