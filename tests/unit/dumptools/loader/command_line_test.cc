@@ -36,7 +36,8 @@ TEST(CaptureCommandLine, KeepsWhatTheHardwareNeeds) {
 
 TEST(CaptureCommandLine, KeepsTheTimerUncheckedWhereItsTestFails) {
   EXPECT_EQ(CaptureCommandLine(Facts("console=ttyS0 no_timer_check quiet")).value(),
-            "console=ttyS0 no_timer_check panic=10 nr_cpus=1 irqpoll reset_devices");
+            "console=ttyS0 no_timer_check panic=10 nr_cpus=1 irqpoll reset_devices "
+            "initcall_blacklist=tracer_init_tracefs");
 }
 
 TEST(CaptureCommandLine, DoesNotTakeTheArgumentsOfInit) {
