@@ -80,9 +80,13 @@ int64_t LoadCaptureKernel() {
   const UniqueFd kernel(static_cast<int>(Open(kKernel, O_RDONLY)));
   const UniqueFd initramfs(static_cast<int>(Open(kInitramfs, O_RDONLY)));
   const Result<std::string> words = ReadTextFile(kCommandLine, kPage);
-  const std::string headers = PlantCoreHeaders();
-  if (!words || headers.empty()) return -ENOENT;
-  const std::string line = *words + " " + headers;
+  if (!words) return -ENOENT;
+  std::string line = *words;
+  if (HasModule()) {
+    const std::string headers = PlantCoreHeaders();
+    if (headers.empty()) return -ENOMEM;
+    line += " " + headers;
+  }
   return ErrnoOr(::syscall(SYS_kexec_file_load, kernel.get(), initramfs.get(), line.size() + 1,
                            line.c_str(), KEXEC_FILE_ON_CRASH));
 }

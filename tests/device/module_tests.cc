@@ -105,7 +105,7 @@ void Churn(Check& check) {
   }
   ::close(const_cast<OldMemory&>(memory).fd.Release());
   int unloaded = 0;
-  for (int turn = 0; turn < 400 && unloaded < 40; ++turn) {
+  for (int turn = 0; turn < 400 && unloaded < 15; ++turn) {
     const int64_t gone = UnloadHmem();
     check.Refuses("unloading", gone == 0 ? -EAGAIN : gone, {EAGAIN});
     if (gone != 0) {

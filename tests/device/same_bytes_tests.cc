@@ -12,7 +12,8 @@ namespace {
 
 constexpr uint64_t kWindow = 4 * kMiB;
 
-// All old memory: read, mapped, and as /proc/vmcore maps it.
+// All old memory: mapped, and as /proc/vmcore maps it; every eighth window also read, all of which
+// the host compares with the machine's memory.
 void Everything(Check& check) {
   const OldMemory memory(check);
   const Vmcore vmcore(check);
@@ -23,8 +24,6 @@ void Everything(Check& check) {
       // Windows end at multiples of their size, so that all but the first and last are whole.
       const PhysAddr end = std::min(range.end, PhysAddr((at.value / kWindow + 1) * kWindow));
       const size_t bytes = end - at;
-      const int64_t got = Pread(memory.fd.get(), buffer.data(), bytes, at.value);
-      check.Returns(fmt::format("a read at {:#x}", at.value), got, static_cast<int64_t>(bytes));
       const uint64_t skew = at.value % kPage;
       const Mapping mapping(memory.fd.get(), at.value - skew, bytes + skew);
       uint64_t left = 0;
@@ -35,10 +34,15 @@ void Everything(Check& check) {
       check.Require(mapping.error() == 0 && other.error() == 0,
                     fmt::format("mmap at {:#x}: {}, of /proc/vmcore {}", at.value,
                                 ErrnoName(mapping.error()), ErrnoName(other.error())));
-      check.That(std::memcmp(buffer.data(), other.data() + vmcore_skew, bytes) == 0,
-                 fmt::format("read at {:#x}: not /proc/vmcore's bytes", at.value));
-      check.That(std::memcmp(mapping.data() + skew, buffer.data(), bytes) == 0,
-                 fmt::format("mapped at {:#x}: not the bytes that were read", at.value));
+      check.That(std::memcmp(mapping.data() + skew, other.data() + vmcore_skew, bytes) == 0,
+                 fmt::format("mapped at {:#x}: not /proc/vmcore's bytes", at.value));
+      if (at.value / kWindow % 8 == 0) {
+        check.Returns(fmt::format("a read at {:#x}", at.value),
+                      Pread(memory.fd.get(), buffer.data(), bytes, at.value),
+                      static_cast<int64_t>(bytes));
+        check.That(std::memcmp(buffer.data(), other.data() + vmcore_skew, bytes) == 0,
+                   fmt::format("read at {:#x}: not /proc/vmcore's bytes", at.value));
+      }
       seen += bytes;
       at = end;
     }

@@ -73,11 +73,11 @@ uint64_t ReadvAll(int fd, PhysRange range, uint32_t each, std::span<std::byte> b
   return all;
 }
 
-double MiBPerSecond(const Way& way, PhysRange range, uint64_t* all, bool* ok) {
+// Adds what one way needs for a part of the range.
+std::chrono::duration<double> Time(const Way& way, PhysRange part, uint64_t* all, bool* ok) {
   const auto start = std::chrono::steady_clock::now();
-  *all = way.run(range, ok);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  return static_cast<double>(range.size()) / static_cast<double>(kMiB) / took.count();
+  *all = way.run(part, ok);
+  return std::chrono::steady_clock::now() - start;
 }
 
 }  // namespace
@@ -90,15 +90,21 @@ void MeasureSpeed() {
   PhysRange range = memory.Big();
   range.start = PhysAddr((range.start.value + kUnit - 1) / kUnit * kUnit);
   range.end = range.start + std::min(kMostBytes, (range.end - range.start) / kUnit * kUnit);
-  uint64_t left = 0;
-  const uint64_t offset = vmcore.OffsetOf(range.start, &left);
+  const auto offset = [&](PhysRange part) {
+    uint64_t left = 0;
+    return vmcore.OffsetOf(part.start, &left);
+  };
   std::vector<std::byte> buffer(kMiB);
   const int device = memory.fd.get();
   const std::vector<Way> ways = {
       {"/proc/vmcore, read, 1 MiB",
-       [&](PhysRange r, bool* ok) { return ReadAll(vmcore.fd(), offset, r.size(), buffer, ok); }},
+       [&](PhysRange r, bool* ok) {
+         return ReadAll(vmcore.fd(), offset(r), r.size(), buffer, ok);
+       }},
       {"/proc/vmcore, mmap, 4 MiB",
-       [&](PhysRange r, bool* ok) { return MapAll(vmcore.fd(), offset, r.size(), 4 * kMiB, ok); }},
+       [&](PhysRange r, bool* ok) {
+         return MapAll(vmcore.fd(), offset(r), r.size(), 4 * kMiB, ok);
+       }},
       {"/dev/hmem, read, 1 MiB",
        [&](PhysRange r, bool* ok) { return ReadAll(device, r.start.value, r.size(), buffer, ok); }},
       {"/dev/hmem, HMEM_READV, 1 MiB as one range",
@@ -115,15 +121,22 @@ void MeasureSpeed() {
   std::vector<std::vector<double>> found(ways.size());
   bool ok = true;
   for (int turn = 0; turn < kTurns; ++turn) {
-    uint64_t first = 0;
-    for (size_t i = 0; i < ways.size(); ++i) {
-      // Back and forth: what warms up or slows down does so for all.
-      const size_t at = turn % 2 == 0 ? i : ways.size() - 1 - i;
-      uint64_t all = 0;
-      found[at].push_back(MiBPerSecond(ways[at], range, &all, &ok));
-      if (i == 0) first = all;
-      ok &= all == first;
+    std::vector<std::chrono::duration<double>> took(ways.size());
+    // Each part by all ways, back and forth: what else the host does is spread over them.
+    for (PhysAddr at = range.start; at < range.end; at = at + kUnit) {
+      uint64_t first = 0;
+      const bool forth = (turn + at.value / kUnit) % 2 == 0;
+      for (size_t i = 0; i < ways.size(); ++i) {
+        const size_t way = forth ? i : ways.size() - 1 - i;
+        uint64_t all = 0;
+        took[way] += Time(ways[way], {at, at + kUnit}, &all, &ok);
+        if (i == 0) first = all;
+        ok &= all == first;
+      }
     }
+    for (size_t i = 0; i < ways.size(); ++i)
+      found[i].push_back(static_cast<double>(range.size()) / static_cast<double>(kMiB) /
+                         took[i].count());
   }
   if (!ok) {
     Say("failed: a way to read gave an error or other bytes");

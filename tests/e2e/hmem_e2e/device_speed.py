@@ -8,6 +8,8 @@ from .errors import Failure, Skip
 
 # The way that hmemdump took before there was the device; the best way through the device must not be slower.
 BEFORE = "/proc/vmcore, mmap, 4 MiB"
+# Of a median, on a host that does other things, too.
+TOLERANCE = 0.95
 CPUS = 1  # as in a capture kernel that is not told otherwise
 
 
@@ -41,7 +43,7 @@ def run(series):
         for way, (median, least, most) in ways.items():
             print(f"| {way} | {median} | {least} | {most} |")
         best = max((way for way in ways if way.startswith("/dev/hmem")), key=lambda way: ways[way][0])
-        if ways[best][0] < ways[BEFORE][0]:
+        if ways[best][0] < TOLERANCE * ways[BEFORE][0]:
             print(f"bench: {best} is slower than {BEFORE}: {ways[best][0]} and {ways[BEFORE][0]} MiB/s", file=sys.stderr)
             slower = True
     return 1 if slower else 0

@@ -3,12 +3,12 @@
 import functools
 import re
 
-from .. import device_guest, kernels
+from .. import device_guest, kernels, own_kernels
 from ..errors import Failure, Skip
 from ..runner import Case
 
 # What the log of a capture kernel has when the driver did something that no driver may.
-COMPLAINT = re.compile(r"BUG:|WARNING:|Oops|UBSAN|KASAN|general protection|rcu: INFO|blocked for more than|usercopy:")
+COMPLAINT = re.compile(r"BUG:|WARNING:|Oops|UBSAN|KASAN|general protection|rcu: INFO|blocked for more than|usercopy:|Corrupted page table|Bad page")
 COMPARED_BYTES = 1 << 20
 PAGE = 4096
 # Of a machine whose first kernel filled all it could.
@@ -106,9 +106,8 @@ def _compare(guest, regions):
         raise Failure(f"only {nonzero} of {pages} pages begin with anything but zeros: too little was compared")
 
 
-def run(series, claims):
-    device = device_guest.stock(kernels.kernel(series))
-    with device_guest.DeviceGuest(f"device-{series}", device, "tests") as guest:
+def run(name, find_device, claims):
+    with device_guest.DeviceGuest(f"device-{name}", find_device(), "tests") as guest:
         lines = guest.run()
         said = _said(lines)
         _claim_results(claims, said)
@@ -117,5 +116,12 @@ def run(series, claims):
         claims.hold("bytes-are-the-machines", _compare, guest, _regions(said))
 
 
+DEVICES = {
+    "6.1": lambda: device_guest.stock(kernels.kernel("6.1")),
+    "6.12": lambda: device_guest.stock(kernels.kernel("6.12")),
+    "own-6.1": lambda: device_guest.Device(own_kernels.kernel("6.1", "test"), None),
+}
+
+
 def cases():
-    return [Case(f"device.{series}", functools.partial(run, series), 100) for series in ("6.1", "6.12")]
+    return [Case(f"device.{name}", functools.partial(run, name, find), 80) for name, find in DEVICES.items()]
