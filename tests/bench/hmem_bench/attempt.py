@@ -55,6 +55,11 @@ def _arm(guest):
     return guest.wait(r"hmem-guest: trigger", BOOT_TIMEOUT, at)[0]
 
 
+def _reason(line):
+    """Without the kernel's time, and the flags of an allocation."""
+    return re.sub(r"^\[ *[\d.]+\] ", "", line).split(": gfp_mask", maxsplit=1)[0]
+
+
 def _linger(guest, at):
     """What the kernel tells of its memory comes behind the line that says it has too little."""
     try:
@@ -72,7 +77,7 @@ def _watch(guest):
         at, _ = guest.wait(f"{pattern}|{STARVED_PATTERN}", timeout, at)
         if not re.search(pattern, guest.lines[at][1]):
             _linger(guest, at)
-            raise GuestFailure(guest.lines[at][1])
+            raise GuestFailure(_reason(guest.lines[at][1]))
     guest.wait_end(BOOT_TIMEOUT)
     return account_of(guest.lines[started:])
 
