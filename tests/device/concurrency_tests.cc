@@ -47,7 +47,7 @@ void StartTimer(microseconds first, microseconds then) {
 
 PhysRange GiantRange(Check& check, const OldMemory& memory) {
   const PhysRange big = memory.Big();
-  if (big.size() < kGiB) check.Skip(fmt::format("the largest range, {}, has no GiB", ToText(big)));
+  check.Require(big.size() >= kGiB, fmt::format("the largest range, {}, has no GiB", ToText(big)));
   return {big.start, big.start + kGiB};
 }
 

@@ -15,7 +15,8 @@ namespace hmem::device_test {
 
 // Old memory in every machine of these tests, and no other: the ranges of the headers lie there.
 inline constexpr uint64_t kPlace = 64 << 20;
-// All memory of this machine above the first MiB, also what the capture kernel lives in.
+// All memory above the first MiB of the machine that device_guest.py makes, also what the capture
+// kernel lives in.
 inline constexpr uint64_t kAllStart = 1 << 20;
 inline constexpr uint64_t kAllEnd = 1535 << 20;
 

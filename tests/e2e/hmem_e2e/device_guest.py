@@ -8,7 +8,7 @@ from . import images, machine, paths, qmp, zoo
 from .errors import Failure
 
 TIMEOUT = 420
-# A GiB of it in one piece, for reads that take long.
+# A GiB of it in one piece, for reads that take long, wherever the kernel and what it reserves come to lie.
 MEMORY_MIB = 1536
 CRASHKERNEL_MIB = 192
 COMMAND_LINE = "console=ttyS0 printk.devkmsg=on"
