@@ -78,9 +78,12 @@ class Captured:
     lines: list
 
 
+# What the guest calls the disk of its own, and the modules that it needs for it.
+TARGET_DISKS = {"virtio": ("/dev/vdb", ""), "ahci": ("/dev/sda", "ahci sd_mod"), "nvme": ("/dev/nvme0n1", "nvme")}
+
+
 def target_device(plan):
-    """What the guest calls the disk of its own."""
-    return {"virtio": "/dev/vdb", "ahci": "/dev/sda", "nvme": "/dev/nvme0n1"}[plan.disk]
+    return TARGET_DISKS[plan.disk][0]
 
 
 def first_kernel(plan):
@@ -107,7 +110,8 @@ def guest_settings(plan):
     own_disk = plan.target in ("ext4", "xfs")
     return {
         "TARGET_FS": plan.target if own_disk else "",
-        "TARGET_DEVICE": target_device(plan) if own_disk else "",
+        "TARGET_DEVICE": target_device(plan) if plan.target != "root" else "",
+        "TARGET_MODULES": TARGET_DISKS[plan.disk][1],
         "WITNESS": TRIGGERS[plan.trigger],
         "WARN_FIRST": "yes" if plan.warn_first else "",
         "ARMING": "yes" if plan.arming else "",

@@ -18,7 +18,7 @@ def kunit(claims):
     folder = paths.RUNS / f"driver-kunit-{SERIES}"
     folder.mkdir(parents=True, exist_ok=True)
     kernel = own_kernels.kernel(SERIES, "test")
-    with machine.Machine(folder, kernel.vmlinuz, None, "console=ttyS0 panic=1", [], extra=["-no-reboot"]) as guest:
+    with machine.Machine(folder, kernel.vmlinuz, None, "console=ttyS0 panic=1 kunit.enable=1", [], extra=["-no-reboot"]) as guest:
         start, _ = guest.wait(rf"# Subtest: {SUITE}$", 180)
         _, planned = guest.wait(r"1\.\.(\d+)$", 30, start)
         end, verdict = guest.wait(rf"\] (not ok|ok) \d+ {SUITE}$", 120, start)

@@ -76,8 +76,9 @@ def claim_capture(claims, captured):
     claims.hold("log", lambda: compare.log_lines(scope.report("log", dump)["records"], truth, captured.lines))
     claims.hold("modules", lambda: compare.module_list(scope.report("mods", dump)["modules"], truth))
     claims.hold("tasks", lambda: compare.task_list(scope.report("ps", dump), truth))
+    least = compare.MIN_SETTLED_OWN if plan.profile else compare.MIN_SETTLED
     claims.hold("stacks", lambda: compare.blocked_stacks(scope.report("bt", "--all-tasks", dump), truth,
-                                                         compare.scheduler_ranges(dump)))
+                                                         compare.scheduler_ranges(dump), least))
     claims.hold("backtraces", backtraces, dump, truth)
     claims.hold("planted", planted, dump, truth)
     claims.hold("system", system, dump, truth, LEVELS[plan.cpu])

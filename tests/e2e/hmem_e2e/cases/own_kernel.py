@@ -9,6 +9,8 @@ from . import matrix
 
 def _plan(trigger, target, disk, **more):
     return capture.Plan("6.1", trigger, target, profile="test", capture_profile="capture", disk=disk, crashkernel="64M",
+                        # The whole boot on the console: its first line is where the words of the dead kernel end.
+                        append="loglevel=7",
                         # What is on xfs is fetched by the guest itself.
                         until="done" if target == "xfs" else "reset", **more)
 
