@@ -10,14 +10,15 @@ from hmem_e2e.machine import plain_drive
 from hmem_e2e.truth import Truth
 
 # Seconds for what takes a tenth of it on an idle machine.
-BOOT_TIMEOUT = 120
-KERNEL_TIMEOUT = 60  # from the failure to the capture kernel's first words, and from there to its userland
+BOOT_TIMEOUT = 240
+KERNEL_TIMEOUT = 120  # from the failure to the capture kernel's userland
 SAVE_TIMEOUT = 240
 LINGER_TIMEOUT = 3
 
 # What a capture kernel says that has too little memory. The last two are no end, but luck has begun.
 STARVED = (r"Kernel panic - not syncing: .*", r"Initramfs unpacking failed: .*", r"hmem: stage \S+ failed: .*",
-           r"hmem: no old kernel's memory here.*", r"\S+ invoked oom-killer.*", r".*page allocation failure: order.*")
+           r"hmem: no old kernel's memory here.*", r"Out of memory.*", r"\S+ invoked oom-killer.*",
+           r".*page allocation failure: order.*")
 STARVED_PATTERN = "|".join(f"(?:{pattern})" for pattern in STARVED)
 
 
@@ -70,16 +71,15 @@ def _linger(guest, at):
 
 def _watch(guest):
     """Until the capture kernel resets the machine; raises GuestFailure at the first sign of too little memory."""
-    crashed = _arm(guest)
-    started, _ = guest.wait(r"Linux version", KERNEL_TIMEOUT, crashed)
-    at = started
+    # An oops starts the capture kernel before anything is said of a panic.
+    crashed = at = _arm(guest)
     for pattern, timeout in ((r"hmem: capture kernel up", KERNEL_TIMEOUT), (r"hmem: rebooting", SAVE_TIMEOUT)):
         at, _ = guest.wait(f"{pattern}|{STARVED_PATTERN}", timeout, at)
         if not re.search(pattern, guest.lines[at][1]):
             _linger(guest, at)
             raise GuestFailure(_reason(guest.lines[at][1]))
     guest.wait_end(BOOT_TIMEOUT)
-    return account_of(guest.lines[started:])
+    return account_of(guest.lines[crashed:])
 
 
 def _judge(captured):

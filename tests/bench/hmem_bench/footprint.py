@@ -32,7 +32,7 @@ class Kind:
 KINDS = {
     "cloud-6.1": Kind("6.1", "6.1.*-cloud-amd64", 68),
     "cloud-6.12": Kind("6.12", "6.12.*-cloud-amd64", 76),
-    "minimal": Kind("6.1", "6.1.*-hmem", 32, "capture"),
+    "minimal": Kind("6.1", "6.1.*-hmem", 28, "capture"),
 }
 
 
@@ -49,7 +49,8 @@ class Found:
 def plan_of(kind, ram_mib, cpus, size_mib):
     settings = (f"cpus = {cpus}",) if cpus != 1 else ()
     return capture.Plan(kind.series, "pointer", "root", memory_mib=ram_mib, crashkernel=f"{size_mib}M", until="reset",
-                        capture_profile=kind.profile, settings=settings, fill_mib=ram_mib // FILL_SHARE)
+                        # A quiet kernel does not tell where its own memory goes.
+                        append="loglevel=7", capture_profile=kind.profile, settings=settings, fill_mib=ram_mib // FILL_SHARE)
 
 
 def say(text):
