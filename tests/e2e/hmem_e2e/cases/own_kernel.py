@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The patched kernel fails, the minimal one captures in 64 MiB: onto every kind of disk it has a driver for."""
+"""The patched kernel fails, the minimal one captures: onto every kind of disk it has a driver for, in 64 MiB and in 32."""
 import functools
 
 from .. import capture
@@ -7,8 +7,8 @@ from ..runner import Case
 from . import matrix
 
 
-def _plan(trigger, target, disk, **more):
-    return capture.Plan("6.1", trigger, target, profile="test", capture_profile="capture", disk=disk, crashkernel="64M",
+def _plan(trigger, target, disk, crashkernel="64M", **more):
+    return capture.Plan("6.1", trigger, target, profile="test", capture_profile="capture", disk=disk, crashkernel=crashkernel,
                         # The whole boot on the console: its first line is where the words of the dead kernel end.
                         append="loglevel=7",
                         # What is on xfs is fetched by the guest itself.
@@ -17,14 +17,14 @@ def _plan(trigger, target, disk, **more):
 
 PLANS = [
     _plan("pointer", "ext4", "virtio", warn_first=True),
-    _plan("interrupt", "raw", "virtio", cpu="max,la57=off"),
+    _plan("interrupt", "raw", "virtio", "32M", cpu="max,la57=off"),
     _plan("sysrq", "xfs", "ahci"),
-    _plan("pointer", "ext4", "nvme"),
+    _plan("pointer", "ext4", "nvme", "32M"),
 ]
 
 
 def name_of(plan):
-    return f"own-{plan.series}-{plan.trigger}-{plan.target}-{plan.disk}"
+    return f"own-{plan.series}-{plan.trigger}-{plan.target}-{plan.disk}-{plan.crashkernel}"
 
 
 def run(plan, claims):
