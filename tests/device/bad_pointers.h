@@ -19,13 +19,11 @@ inline constexpr uint64_t kUnusedAddress = 0x7ffffffff000;  // where nothing is 
 // `call(pointer)` reads `bytes` there.
 template <typename Call>
 void ExpectReadFaults(Check& check, size_t bytes, Call call) {
-  check.Returns("the null page", call(reinterpret_cast<void*>(kNullPage)), -EFAULT);
-  check.Returns("no canonical address", call(reinterpret_cast<void*>(kNoCanonicalAddress)),
-                -EFAULT);
-  check.Returns("an address of the kernel", call(reinterpret_cast<void*>(kKernelAddress)), -EFAULT);
-  check.Returns("the last address", call(reinterpret_cast<void*>(~uint64_t{0})), -EFAULT);
-  check.Returns("an address without memory", call(reinterpret_cast<void*>(kUnusedAddress)),
-                -EFAULT);
+  check.Returns("the null page", call(At(kNullPage)), -EFAULT);
+  check.Returns("no canonical address", call(At(kNoCanonicalAddress)), -EFAULT);
+  check.Returns("an address of the kernel", call(At(kKernelAddress)), -EFAULT);
+  check.Returns("the last address", call(At(~uint64_t{0})), -EFAULT);
+  check.Returns("an address without memory", call(At(kUnusedAddress)), -EFAULT);
   const Guarded room(bytes);
   check.Returns("a page that is not there", call(room.Last(0)), -EFAULT);
   check.Returns("one byte short of room", call(room.Last(bytes - 1)), -EFAULT);

@@ -134,10 +134,7 @@ void Files(Check& check) {
   const int64_t mapped = Call32(Call::kMmap2, 0, kPage, PROT_READ, MAP_SHARED, fd,
                                 static_cast<uint32_t>(page.value / kPage));
   check.Require(mapped < -4095 || mapped > 0, fmt::format("mmap2: {}", ErrnoName(mapped)));
-  ExpectBytes(
-      check, "mmap2", vmcore, page,
-      {reinterpret_cast<const std::byte*>(static_cast<uintptr_t>(static_cast<uint32_t>(mapped))),
-       kPage});
+  ExpectBytes(check, "mmap2", vmcore, page, {At(static_cast<uint32_t>(mapped)), kPage});
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -109,18 +108,6 @@ void Moved(Check& check) {
               bytes.subspan(0x8000, 0x8000));
 }
 
-// 0, or the signal that a touch of the first byte of a mapping costs.
-int Touch(const Mapping& mapping) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const volatile std::byte byte = *mapping.data();
-    ::_exit(byte == byte ? 0 : 1);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-}
-
 // What no machine has is told of or not; touching it must not break anything.
 void TouchAll(Check& check, std::string_view header) {
   const Loaded loaded(check, header);
@@ -149,7 +136,7 @@ void TouchAll(Check& check, std::string_view header) {
                  fmt::format("{}: status {}", where, ErrnoName(one.status)));
       const Mapping mapping(memory.fd.get(), at / kPage * kPage, kPage);
       if (mapping.error() == 0)
-        check.Returns(where + ": a touch of its mapping", Touch(mapping), 0);
+        check.Returns(where + ": a touch of its mapping", Touch(mapping.data()), 0);
     }
   }
   std::array<std::byte, 64> bytes = {};

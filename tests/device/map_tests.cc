@@ -24,21 +24,7 @@ int64_t Map(int fd, PhysAddr at, size_t bytes, int protection, int flags, void* 
       ::mmap(where, bytes, protection, flags, fd, static_cast<off_t>(at.value))));
 }
 
-std::byte* Pointer(int64_t mapped) { return reinterpret_cast<std::byte*>(mapped); }
-
-// What a touch of an address does: 0, or the signal that ends a process over it.
-int Touch(const std::byte* at, bool write) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    auto* byte = const_cast<volatile std::byte*>(at);
-    const std::byte value = *byte;
-    if (write) *byte = value;
-    ::_exit(0);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-}
+std::byte* Pointer(int64_t mapped) { return At(static_cast<uint64_t>(mapped)); }
 
 PhysAddr PageBelow(PhysAddr at) { return PhysAddr(at.value / kPage * kPage); }
 PhysAddr PageAbove(PhysAddr at) { return PageBelow(at + (kPage - 1)); }
@@ -50,8 +36,7 @@ void EveryAlignment(Check& check) {
   const PhysRange middle = memory.Middle(16 * kMiB);
   const PhysAddr large((middle.start.value + kLarge) / kLarge * kLarge);
   void* room = ::mmap(nullptr, 16 * kMiB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  auto* aligned = reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(room) + kLarge - 1) /
-                                               kLarge * kLarge);
+  std::byte* aligned = At((reinterpret_cast<uintptr_t>(room) + kLarge - 1) / kLarge * kLarge);
   for (const uint64_t skew : {uint64_t{0}, kPage, kLarge / 2, kLarge - kPage}) {
     for (const uint64_t place : {uint64_t{0}, kPage, kLarge - kPage}) {
       for (const uint64_t bytes : {kPage, kLarge, 2 * kLarge, 2 * kLarge + 3 * kPage}) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +31,19 @@ int64_t Pread(int fd, void* to, size_t bytes, uint64_t offset) {
 
 int64_t Seek(int fd, uint64_t offset, int whence) {
   return ErrnoOr(::lseek(fd, static_cast<off_t>(offset), whence));
+}
+
+int Touch(const std::byte* at, bool write) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto* byte = const_cast<volatile std::byte*>(at);
+    const std::byte value = *byte;
+    if (write) *byte = value;
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 Mapping::Mapping(int fd, uint64_t offset, size_t bytes) : bytes_(bytes) {

@@ -26,6 +26,14 @@ int64_t Ioctl(int fd, unsigned long command, void* argument);
 int64_t Pread(int fd, void* to, size_t bytes, uint64_t offset);
 int64_t Seek(int fd, uint64_t offset, int whence);
 
+// Any address, also one that nothing may be at.
+inline std::byte* At(uint64_t address) {
+  return reinterpret_cast<std::byte*>(address);  // NOLINT(performance-no-int-to-ptr): the point
+}
+
+// What touching an address does to a process: 0, or the signal that ends it.
+int Touch(const std::byte* at, bool write = false);
+
 // A read-only shared mapping, unmapped when it goes.
 class Mapping {
  public:
