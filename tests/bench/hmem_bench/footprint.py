@@ -32,7 +32,7 @@ class Kind:
 KINDS = {
     "cloud-6.1": Kind("6.1", "6.1.*-cloud-amd64", 68),
     "cloud-6.12": Kind("6.12", "6.12.*-cloud-amd64", 76),
-    "minimal": Kind("6.1", "6.1.*-hmem", 28, "capture"),
+    "minimal": Kind("6.1", "6.1.*-hmem", 26, "capture"),
 }
 
 
