@@ -12,15 +12,16 @@ from . import arming
 
 VMCORE = ("source = vmcore",)
 
+# Where the estimate is asked for, crashkernel= is what capture-kernel/footprint.table makes of it.
 # Each pair of kernel and trigger, spread over targets, page-table depths and ways to the old memory. Both kernels come up again after a capture once;
 # elsewhere the machine's reset is enough.
 PLANS = [
-    capture.Plan("6.1", "pointer", "root", warn_first=True, arming=True),
+    capture.Plan("6.1", "pointer", "root", warn_first=True, arming=True, crashkernel="88M", estimated=True),
     capture.Plan("6.1", "sysrq", "ext4", cpu="max,la57=off", until="reset"),
     capture.Plan("6.1", "interrupt", "raw", until="reset", settings=VMCORE, source="vmcore"),
     capture.Plan("6.12", "pointer", "xfs", cpu="max,la57=off", warn_first=True),
     capture.Plan("6.12", "sysrq", "raw", until="reset", settings=VMCORE, source="vmcore"),
-    capture.Plan("6.12", "interrupt", "root", until="reset"),
+    capture.Plan("6.12", "interrupt", "root", until="reset", crashkernel="96M", estimated=True),
 ]
 
 # The one whose dump drgn is asked about, too: Debian 12's drgn does not unwind 6.12, nor through modules without DWARF.

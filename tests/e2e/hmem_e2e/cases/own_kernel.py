@@ -16,7 +16,7 @@ def _plan(trigger, target, disk, crashkernel="64M", **more):
 
 
 PLANS = [
-    _plan("pointer", "ext4", "virtio", warn_first=True),
+    _plan("pointer", "ext4", "virtio", "48M", estimated=True, warn_first=True),
     _plan("interrupt", "raw", "virtio", "32M", cpu="max,la57=off"),
     _plan("sysrq", "xfs", "ahci"),
     _plan("pointer", "ext4", "nvme", "32M"),
