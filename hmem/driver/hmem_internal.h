@@ -143,8 +143,7 @@ int hmem_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* hmem_owners.c in the kernel's tree, hmem_owners_stock.c out of it */
 u64 hmem_core_header_addr(void);
-bool hmem_owners_known(void);
-bool hmem_owners_possible(void);
+void hmem_judge_owners(u64 *features, u64 *state);
 bool hmem_has_owners(void);
 bool hmem_pfn_is_ram(unsigned long pfn);
 

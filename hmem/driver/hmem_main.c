@@ -6,6 +6,7 @@
 
 #include <linux/capability.h>
 #include <linux/cc_platform.h>
+#include <linux/cpufeature.h>
 #include <linux/elf.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -191,6 +192,15 @@ static void hmem_free(struct hmem_device *device)
 	hmem_free_map(&device->map);
 }
 
+/*
+ * copy_mc_to_user() recovers in the CPU's fast string instructions, or on the few machines of
+ * copy_mc_fragile, which have these as well. Elsewhere it is an ordinary copy.
+ */
+static bool __init hmem_copies_are_safe(void)
+{
+	return IS_ENABLED(CONFIG_ARCH_HAS_COPY_MC) && boot_cpu_has(X86_FEATURE_ERMS);
+}
+
 static int __init hmem_init(void)
 {
 	struct hmem_device *device = &hmem_device;
@@ -204,12 +214,9 @@ static int __init hmem_init(void)
 		pr_err("no core header of an old kernel at %#llx: %d\n", header, ret);
 		return ret;
 	}
-	if (IS_ENABLED(CONFIG_ARCH_HAS_COPY_MC))
+	if (hmem_copies_are_safe())
 		device->features |= HMEM_FEATURE_MC_SAFE;
-	if (hmem_owners_known())
-		device->features |= HMEM_FEATURE_HOLE_OWNERS;
-	else if (hmem_owners_possible())
-		device->state |= HMEM_STATE_UNSAFE_HOLES;
+	hmem_judge_owners(&device->features, &device->state);
 	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT))
 		device->state |= HMEM_STATE_ENCRYPTED;
 	ret = hmem_read_notes(device);

@@ -12,14 +12,9 @@ u64 hmem_core_header_addr(void)
 	return vmcore_core_header();
 }
 
-bool hmem_owners_known(void)
+void hmem_judge_owners(u64 *features, u64 *state)
 {
-	return true;
-}
-
-bool hmem_owners_possible(void)
-{
-	return vmcore_has_cb();
+	*features |= HMEM_FEATURE_HOLE_OWNERS;
 }
 
 bool hmem_has_owners(void)

@@ -37,13 +37,8 @@ u64 hmem_core_header_addr(void)
 	return elfcorehdr;
 }
 
-bool hmem_owners_known(void)
-{
-	return false;
-}
-
 /* A balloon that is given and taken by virtio-mem, Xen's, and the GART of old AMD processors. */
-bool hmem_owners_possible(void)
+static bool hmem_owners_possible(void)
 {
 	static const struct pci_device_id virtio_mem[] = {
 		{ PCI_DEVICE(PCI_VENDOR_ID_REDHAT_QUMRANET, HMEM_VIRTIO_PCI_BASE + VIRTIO_ID_MEM) },
@@ -57,6 +52,12 @@ bool hmem_owners_possible(void)
 		return true;
 #endif
 	return false;
+}
+
+void hmem_judge_owners(u64 *features, u64 *state)
+{
+	if (hmem_owners_possible())
+		*state |= HMEM_STATE_UNSAFE_HOLES;
 }
 
 bool hmem_has_owners(void)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <cpuid.h>
 #include <elf.h>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -18,6 +19,15 @@
 namespace hmem::device_test {
 namespace {
 
+// Whether the CPU has the string instructions in which the kernel's copies survive a memory error
+// (ERMS: Intel SDM vol. 2A, CPUID leaf 7).
+bool CopiesCanBeSafe() {
+  constexpr unsigned kFeatureLeaf = 7;
+  constexpr unsigned kErms = 1U << 9;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(kFeatureLeaf, 0, &a, &b, &c, &d) != 0 && (b & kErms) != 0;
+}
+
 void InfoIsTrue(Check& check) {
   const OldMemory memory(check);
   const hmem_info& info = memory.info;
@@ -25,6 +35,8 @@ void InfoIsTrue(Check& check) {
   for (const PhysRange& range : memory.ram) bytes += range.size();
   check.Equal("features that no header names",
               info.features & ~(HMEM_FEATURE_MC_SAFE | HMEM_FEATURE_HOLE_OWNERS), 0);
+  check.Equal("HMEM_FEATURE_MC_SAFE", (info.features & HMEM_FEATURE_MC_SAFE) != 0,
+              CopiesCanBeSafe());
   check.Equal("state", info.state, 0);
   check.Equal("ram_bytes", info.ram_bytes, bytes);
   check.Equal("page_bytes", info.page_bytes, static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)));
