@@ -32,6 +32,10 @@ def failing_drive(image, sector):
             f"file.inject-error.0.event=pwritev,file.inject-error.0.errno=5,file.inject-error.0.sector={sector}")
 
 
+# The kernel writes its lines when it has something to say, also behind a program's that has not ended yet.
+_KERNEL_CUTS_IN = re.compile(r"(?<=\S)(?=\[ *\d+\.\d{6}\] )")
+
+
 class Machine:
     """Runs until it powers off, or is stopped. `lines` are (seconds since the start, text). `drives` are virtio disks, the
     last one is attached as `last_disk` says."""
@@ -74,7 +78,7 @@ class Machine:
                     for regex, call in self._hooks:
                         if regex.search(text):
                             call()
-                    self.lines.append((now, text))
+                    self.lines += [(now, part) for part in _KERNEL_CUTS_IN.split(text)]
                     self._log.write(f"{now:9.3f} {text}\n")
                 self._log.flush()
                 self._condition.notify_all()
