@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <random>
+#include <span>
+
+#include "dumptools/capture/filter/whole_scan.h"
 
 namespace hmem::makers {
 
@@ -38,10 +41,19 @@ void FillMachine(fakes::FakeSource& source) {
   }
 }
 
+Result<capture::CaptureOutcome> CaptureWhole(const source::MemorySource& source,
+                                             capture::HmemWriter& writer,
+                                             const capture::CaptureOptions& options,
+                                             Findings& findings) {
+  capture::WholeScan scan(source);
+  capture::Tier tier{.number = 0, .scan = &scan};
+  return capture::CapturePages(source, std::span(&tier, 1), writer, options, findings);
+}
+
 Result<capture::CaptureOutcome> MakeHmem(const source::MemorySource& source,
                                          const HmemMaking& making, capture::DumpSink& sink,
                                          Findings& findings) {
-  capture::CaptureOptions options{.jobs = making.jobs, .keep_zero = making.keep_zero};
+  capture::CaptureOptions options{.pipeline = {.jobs = making.jobs, .keep_zero = making.keep_zero}};
   HMEM_ASSIGN(options.codec, codec::FindCodec(making.codec));
   capture::HmemWriter writer(sink, {.dump_id = making.dump_id,
                                     .attempt = making.attempt,
@@ -55,7 +67,7 @@ Result<capture::CaptureOutcome> MakeHmem(const source::MemorySource& source,
   if (!making.record.empty())
     HMEM_TRY(writer.AppendFirstFailure(std::as_bytes(std::span(making.record))));
   HMEM_TRY(writer.Flush());
-  return capture::CapturePages(source, writer, options, findings);
+  return CaptureWhole(source, writer, options, findings);
 }
 
 std::vector<std::byte> HmemBytes(const source::MemorySource& source, const HmemMaking& making) {

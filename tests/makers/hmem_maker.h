@@ -29,6 +29,12 @@ struct HmemMaking {
   uint64_t max_bytes = ~uint64_t{0};
 };
 
+// All of RAM in address order, and END, behind what the writer holds already.
+Result<capture::CaptureOutcome> CaptureWhole(const source::MemorySource& source,
+                                             capture::HmemWriter& writer,
+                                             const capture::CaptureOptions& options,
+                                             Findings& findings);
+
 // Writes a whole stream into `sink`.
 Result<capture::CaptureOutcome> MakeHmem(const source::MemorySource& source,
                                          const HmemMaking& making, capture::DumpSink& sink,

@@ -11,29 +11,45 @@ PageBatch::PageBatch(uint32_t page_bytes)
       pages_max_(
           std::max<uint32_t>(1, static_cast<uint32_t>(format::kMaxPageBytesPerFrame / page_bytes))),
       raw_(uint64_t{pages_max_} * page_bytes),
-      // A block that does not shrink is stored raw, so the payload never exceeds head and pages.
       packed_(format::PagesHeadSize(pages_max_, pages_max_) + raw_.size()) {
+  plan_.reserve(format::kMaxFateRuns);
   kept_.reserve(pages_max_);
   fates_.reserve(format::kMaxFateRuns);
+  piece_bytes_.reserve(pages_max_);
 }
 
 void PageBatch::Clear() {
+  tier_ = 0;
+  plan_.clear();
+  pages_to_read_ = fates_planned_ = 0;
   raw_bytes_ = packed_bytes_ = 0;
   kept_.clear();
   fates_.clear();
+  piece_bytes_.clear();
+  missing_ = 0;
+  findings_ = Findings();
 }
 
-uint32_t PageBatch::room() const {
-  size_t pages = pages_max_ - raw_bytes_ / page_bytes_;
-  return static_cast<uint32_t>(std::min(pages, format::kMaxFateRuns - fates_.size()));
-}
-
-uint32_t PageBatch::PagesInReach(uint64_t pfn) const {
+uint64_t PageBatch::PagesInReach(uint64_t pfn) const {
   constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max();
-  uint64_t first = pfn;
-  if (!kept_.empty()) first = std::min(first, kept_.front().first_pfn);
-  if (!fates_.empty()) first = std::min(first, fates_.front().first_pfn);
-  return static_cast<uint32_t>(kMost - std::min(pfn - first, kMost));
+  uint64_t first = plan_.empty() ? pfn : plan_.front().pages.start.value;
+  return kMost - std::min(pfn - first, kMost);
+}
+
+uint64_t PageBatch::Plan(const PlannedRun& run) {
+  // One FATE frame holds them all, even if every page that is read gets a fate of its own.
+  if (fates_planned_ + pages_max_ >= format::kMaxFateRuns) return 0;
+  uint64_t pages = std::min(run.pages.size(), PagesInReach(run.pages.start.value));
+  if (run.read) pages = std::min<uint64_t>(pages, pages_max_ - pages_to_read_);
+  if (pages == 0) return 0;
+  plan_.push_back(run);
+  plan_.back().pages.end = run.pages.start + pages;
+  if (run.read) {
+    pages_to_read_ += static_cast<uint32_t>(pages);
+  } else {
+    ++fates_planned_;
+  }
+  return pages;
 }
 
 void PageBatch::Keep(uint64_t pfn) {
@@ -45,57 +61,17 @@ void PageBatch::Keep(uint64_t pfn) {
   }
 }
 
-void PageBatch::AddFate(uint64_t pfn, format::StoredFate fate, uint8_t page_class,
-                        uint16_t error_number, uint32_t pages) {
+void PageBatch::AddFate(const FateOfRun& run) {
   if (!fates_.empty()) {
     FateOfRun& last = fates_.back();
-    if (last.first_pfn + last.count == pfn && last.fate == fate && last.page_class == page_class &&
-        last.error_number == error_number) {
-      last.count += pages;
+    if (last.first_pfn + last.count == run.first_pfn && last.fate == run.fate &&
+        last.page_class == run.page_class && last.error_number == run.error_number &&
+        run.count <= std::numeric_limits<uint32_t>::max() - last.count) {
+      last.count += run.count;
       return;
     }
   }
-  fates_.push_back({.first_pfn = pfn,
-                    .count = pages,
-                    .fate = fate,
-                    .page_class = page_class,
-                    .error_number = error_number});
-}
-
-Status PageBatch::Pack(const codec::Codec& codec, int level) {
-  packed_bytes_ = 0;
-  if (kept_.empty()) return {};
-  format::PagesHead head;
-  head.block_raw_bytes = std::max(static_cast<uint32_t>(format::kBlockRawBytes), page_bytes_);
-  for (const KeptRun& run : kept_) {
-    head.runs.push_back({.first = static_cast<uint32_t>(run.first_pfn - kept_.front().first_pfn),
-                         .count = run.count});
-  }
-  size_t blocks = (raw_bytes_ + head.block_raw_bytes - 1) / head.block_raw_bytes;
-  size_t at = format::PagesHeadSize(head.runs.size(), blocks);
-  size_t head_bytes = at;
-  for (size_t i = 0; i < blocks; ++i) {
-    size_t start = i * head.block_raw_bytes;
-    auto raw = std::span<const std::byte>(raw_).subspan(
-        start, std::min<size_t>(head.block_raw_bytes, raw_bytes_ - start));
-    auto out = std::span(packed_).subspan(at, raw.size());
-    format::BlockEntry entry{.codec = 0, .stored_bytes = static_cast<uint32_t>(raw.size())};
-    // kLimit: it would not shrink.
-    Result<size_t> packed = codec.hmem_id == 0 ? Result<size_t>(raw.size())
-                                               : codec.pack(raw, out.first(raw.size() - 1), level);
-    if (packed && codec.hmem_id != 0) {
-      entry = {.codec = codec.hmem_id, .stored_bytes = static_cast<uint32_t>(*packed)};
-    } else if (!packed && packed.error().code() != ErrorCode::kLimit) {
-      return std::unexpected(packed.error());
-    } else {
-      std::copy(raw.begin(), raw.end(), out.begin());
-    }
-    head.blocks.push_back(entry);
-    at += entry.stored_bytes;
-  }
-  format::EncodePagesHead(head, std::span(packed_).first(head_bytes));
-  packed_bytes_ = at;
-  return {};
+  fates_.push_back(run);
 }
 
 }  // namespace hmem::capture

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The unit that travels through the pipeline: up to 1 MiB of kept pages and what became of the
-// others on the way. Buffers are allocated once: about 2.1 MiB a batch.
+// The unit that travels through the pipeline: which pages to look at (planned by the owner), up to
+// 1 MiB of kept pages and what became of the others (read by a worker), the kept pages packed (by
+// the writer's codec). Buffers are allocated once: about 2.1 MiB a batch.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "hmem/base/result.h"
-#include "hmem/codec/codec.h"
+#include "dumptools/capture/filter/page_scan.h"
+#include "hmem/base/findings.h"
 #include "hmem/format/hmem_frame.h"
 
 namespace hmem::capture {
@@ -23,8 +24,8 @@ struct FateOfRun {
   uint64_t first_pfn = 0;
   uint32_t count = 0;
   format::StoredFate fate = format::StoredFate::kZero;
-  uint8_t page_class = 0;
-  uint16_t error_number = 0;
+  PageClass page_class = PageClass::kFilteredBefore;  // kExcluded
+  uint16_t error_number = 0;                          // kUnreadable
 };
 
 class PageBatch {
@@ -32,39 +33,69 @@ class PageBatch {
   explicit PageBatch(uint32_t page_bytes);
 
   void Clear();
-  // Room for so many more kept pages, all of which might get a fate instead.
-  uint32_t room() const;
-  // Where the next page's bytes go.
+  void set_tier(uint32_t tier) { tier_ = tier; }
+  uint32_t tier() const { return tier_; }
+
+  struct PlannedRun {
+    PfnRange pages;
+    PageClass page_class = PageClass::kFilteredBefore;
+    bool read = false;  // otherwise their fate is known:
+    format::StoredFate fate = format::StoredFate::kExcluded;
+    uint16_t error_number = 0;
+  };
+
+  // --- The plan, in pfn order.
+  // Takes as many pages of the front of `run` as there is room for and says how many. 0: the batch
+  // is full.
+  uint64_t Plan(const PlannedRun& run);
+  const std::vector<PlannedRun>& plan() const { return plan_; }
+  // At most kMaxPageBytesPerFrame of them.
+  uint32_t pages_to_read() const { return pages_to_read_; }
+
+  // --- What became of them, told in pfn order.
+  // Where the next page's bytes go; room for all pages of the plan that are still to be read.
   std::byte* tail() { return raw_.data() + raw_bytes_; }
-  // How many pages from `pfn` on, which lies behind all that were put in, a frame can speak of; 0:
-  // it is too far from the first one.
-  uint32_t PagesInReach(uint64_t pfn) const;
   // The page at tail() is kept.
   void Keep(uint64_t pfn);
-  // `pages` in a row, at most PagesInReach(pfn).
-  void AddFate(uint64_t pfn, format::StoredFate fate, uint8_t page_class, uint16_t error_number,
-               uint32_t pages = 1);
+  void AddFate(const FateOfRun& run);
+  // Pages that the source does not reach: no fate speaks of them.
+  void AddMissing(uint64_t pages) { missing_ += pages; }
+  Findings& findings() { return findings_; }
 
   bool empty() const { return kept_.empty() && fates_.empty(); }
   uint32_t page_bytes() const { return page_bytes_; }
   const std::vector<KeptRun>& kept() const { return kept_; }
   const std::vector<FateOfRun>& fates() const { return fates_; }
+  uint64_t missing() const { return missing_; }
+  const Findings& findings() const { return findings_; }
   // The kept pages, run behind run.
   std::span<const std::byte> raw() const { return std::span(raw_).first(raw_bytes_); }
-  uint32_t raw_bytes() const { return static_cast<uint32_t>(raw_bytes_); }
 
-  // Packs the kept pages into payload(): the PAGES head and its blocks. A block that does not
-  // shrink is stored raw.
-  Status Pack(const codec::Codec& codec, int level);
-  std::span<const std::byte> payload() const { return std::span(packed_).first(packed_bytes_); }
+  // --- Packed, by a DumpWriter: room for all of raw() and a .hmem table of it.
+  std::span<std::byte> packing() { return packed_; }
+  // What was packed is the front of packing(), in pieces of these sizes, where the format has some.
+  void SetPacked(size_t bytes) { packed_bytes_ = bytes; }
+  std::vector<uint32_t>& piece_bytes() { return piece_bytes_; }
+  std::span<const std::byte> packed() const { return std::span(packed_).first(packed_bytes_); }
+  const std::vector<uint32_t>& piece_bytes() const { return piece_bytes_; }
 
  private:
+  // How many pages from `pfn` on a frame can speak of; 0: it is too far from the first one.
+  uint64_t PagesInReach(uint64_t pfn) const;
+
   uint32_t page_bytes_;
   uint32_t pages_max_;
+  uint32_t tier_ = 0;
+  std::vector<PlannedRun> plan_;
+  uint32_t pages_to_read_ = 0;
+  uint32_t fates_planned_ = 0;
   std::vector<std::byte> raw_, packed_;
   size_t raw_bytes_ = 0, packed_bytes_ = 0;
   std::vector<KeptRun> kept_;
   std::vector<FateOfRun> fates_;
+  std::vector<uint32_t> piece_bytes_;
+  uint64_t missing_ = 0;
+  Findings findings_;
 };
 
 }  // namespace hmem::capture

@@ -13,9 +13,71 @@ using format::StoredFate;
 
 namespace {
 
-// A batch ends here even when all of it was zero: progress and deadlines are looked at between
-// batches.
-constexpr uint64_t kMaxScanBytes = 64 << 20;
+class BatchReader {
+ public:
+  BatchReader(const source::MemorySource& source, bool keep_zero, PageBatch& batch)
+      : source_(source), keep_zero_(keep_zero), batch_(batch) {}
+
+  void Read(const PageBatch::PlannedRun& run);
+
+ private:
+  void ReadSingly(const PageBatch::PlannedRun& run);
+  // One page whose bytes are at `bytes`, somewhere at or behind the tail.
+  void Take(uint64_t pfn, const std::byte* bytes);
+  void Tell(const PageBatch::PlannedRun& run);
+
+  const source::MemorySource& source_;
+  bool keep_zero_;
+  PageBatch& batch_;
+};
+
+void BatchReader::Read(const PageBatch::PlannedRun& run) {
+  if (!run.read) return Tell(run);
+  const uint64_t page_bytes = batch_.page_bytes();
+  std::byte* window = batch_.tail();
+  const uint64_t pages = run.pages.size();
+  if (!source_.Read(PhysAddr(run.pages.start.value * page_bytes),
+                    std::span(window, pages * page_bytes))) {
+    return ReadSingly(run);
+  }
+  for (uint64_t i = 0; i < pages; ++i) Take(run.pages.start.value + i, window + i * page_bytes);
+}
+
+void BatchReader::Take(uint64_t pfn, const std::byte* bytes) {
+  if (!keep_zero_ && IsZero(std::span(bytes, batch_.page_bytes()))) {
+    batch_.AddFate({.first_pfn = pfn, .count = 1, .fate = StoredFate::kZero});
+    return;
+  }
+  if (bytes != batch_.tail()) std::memmove(batch_.tail(), bytes, batch_.page_bytes());
+  batch_.Keep(pfn);
+}
+
+void BatchReader::ReadSingly(const PageBatch::PlannedRun& run) {
+  for (uint64_t pfn = run.pages.start.value; pfn < run.pages.end.value; ++pfn) {
+    Status status = source_.Read(PhysAddr(pfn * batch_.page_bytes()),
+                                 std::span(batch_.tail(), batch_.page_bytes()));
+    if (status) {
+      Take(pfn, batch_.tail());
+      continue;
+    }
+    PfnRange page{Pfn(pfn), Pfn(pfn + 1)};
+    if (status.error().code() == ErrorCode::kTruncated) {
+      batch_.AddMissing(1);
+      batch_.findings().Add(Severity::kLoss, "capture.source-cut", PlaceOf(page),
+                            "the source does not reach these pages");
+      continue;
+    }
+    Tell(FateOfUnreadable(status.error(), page, batch_.findings()));
+  }
+}
+
+void BatchReader::Tell(const PageBatch::PlannedRun& run) {
+  batch_.AddFate({.first_pfn = run.pages.start.value,
+                  .count = static_cast<uint32_t>(run.pages.size()),
+                  .fate = run.fate,
+                  .page_class = run.page_class,
+                  .error_number = run.error_number});
+}
 
 }  // namespace
 
@@ -32,106 +94,29 @@ bool IsZero(std::span<const std::byte> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
-PageReader::PageReader(const source::MemorySource& source, bool keep_zero, Findings& findings)
-    : source_(source), keep_zero_(keep_zero), findings_(findings) {
-  for (const PhysRange& range : source.ram()) ram_pages_ += range.size() / source.page_bytes();
+std::string PlaceOf(PfnRange pages) {
+  std::string place = fmt::format("pfn {:#x}", pages.start.value);
+  if (pages.size() > 1) place += fmt::format(" to {:#x}", pages.end.value);
+  return place;
 }
 
-bool PageReader::Fill(PageBatch& batch) {
-  batch.Clear();
-  uint32_t page_bytes = source_.page_bytes();
-  auto ram = source_.ram();
-  uint64_t scanned = 0;
-  while (range_ < ram.size() && scanned < kMaxScanBytes) {
-    uint64_t end = ram[range_].end.value / page_bytes;
-    if (!inside_) {
-      next_pfn_ = ram[range_].start.value / page_bytes;
-      inside_ = true;
-    }
-    if (next_pfn_ >= end) {
-      ++range_;
-      inside_ = false;
-      continue;
-    }
-    uint32_t pages = static_cast<uint32_t>(std::min<uint64_t>(batch.room(), end - next_pfn_));
-    if (pages == 0 || batch.PagesInReach(next_pfn_) < pages) break;
-    next_pfn_ = Sort(batch, next_pfn_, pages, end);
-    scanned += uint64_t{pages} * page_bytes;
+PageBatch::PlannedRun FateOfUnreadable(const Error& error, PfnRange pages, Findings& findings) {
+  if (error.code() == ErrorCode::kExcluded) {
+    return {.pages = pages, .fate = StoredFate::kExcluded};
   }
-  return !batch.empty() || range_ < ram.size();
+  int number = error.errno_value();
+  if (number == 0) number = error.code() == ErrorCode::kNotFound ? ENXIO : EIO;
+  findings.Add(Severity::kLoss, "capture.unreadable",
+               fmt::format("{}: {}", PlaceOf(pages), error.ToString()),
+               "pages of the source could not be read; the dump says which");
+  return {.pages = pages,
+          .fate = StoredFate::kUnreadable,
+          .error_number = static_cast<uint16_t>(number)};
 }
 
-uint64_t PageReader::Sort(PageBatch& batch, uint64_t pfn, uint32_t pages, uint64_t end) {
-  uint64_t page_bytes = source_.page_bytes();
-  std::byte* window = batch.tail();
-  if (!source_.Read(PhysAddr(pfn * page_bytes), std::span(window, pages * page_bytes)))
-    return ReadSingly(batch, pfn, pages, end);
-  for (uint32_t i = 0; i < pages; ++i) Take(batch, pfn + i, window + i * page_bytes);
-  return pfn + pages;
-}
-
-void PageReader::Take(PageBatch& batch, uint64_t pfn, const std::byte* bytes) {
-  if (!keep_zero_ && IsZero(std::span(bytes, batch.page_bytes()))) {
-    batch.AddFate(pfn, StoredFate::kZero, 0, 0);
-    ++counts_.zero;
-    return;
-  }
-  if (bytes != batch.tail()) std::memmove(batch.tail(), bytes, batch.page_bytes());
-  batch.Keep(pfn);
-  ++counts_.kept;
-}
-
-uint64_t PageReader::ReadSingly(PageBatch& batch, uint64_t pfn, uint32_t pages, uint64_t end) {
-  const uint64_t window_end = pfn + pages;
-  while (pfn < window_end) {
-    PhysAddr addr(pfn * batch.page_bytes());
-    Status status = source_.Read(addr, std::span(batch.tail(), batch.page_bytes()));
-    if (status) {
-      Take(batch, pfn++, batch.tail());
-      continue;
-    }
-    // A stretch that the source knows to be missing is one step, however long it is. What it calls
-    // present and cannot read may be readable again one page on.
-    uint64_t most = end - pfn;
-    if (status.error().code() != ErrorCode::kTruncated)  // of these no frame speaks
-      most = std::min<uint64_t>(most, batch.PagesInReach(pfn));
-    source::PageFateRun run = source_.FateFrom(Pfn(pfn), most);
-    uint64_t behind = pfn + (run.fate == source::PageFate::kPresent ? 1 : run.pages);
-    TakeMissing(batch, {Pfn(pfn), Pfn(behind)}, status.error());
-    pfn = behind;
-  }
-  return pfn;
-}
-
-void PageReader::TakeMissing(PageBatch& batch, PfnRange pages, const Error& error) {
-  const uint64_t first = pages.start.value;
-  const uint64_t count = pages.size();
-  const auto in_frame = static_cast<uint32_t>(count);
-  std::string place = fmt::format("pfn {:#x}", first);
-  if (count > 1) place += fmt::format(" to {:#x}", pages.end.value);
-  switch (error.code()) {
-    case ErrorCode::kExcluded:
-      batch.AddFate(first, StoredFate::kExcluded, kFilteredBefore, 0, in_frame);
-      counts_.excluded += count;
-      break;
-    case ErrorCode::kTruncated:
-      counts_.missing += count;
-      findings_.Add(Severity::kLoss, "capture.source-cut", place,
-                    "the source does not reach these pages");
-      break;
-    default: {
-      int errno_value = error.errno_value() != 0               ? error.errno_value()
-                        : error.code() == ErrorCode::kNotFound ? ENXIO
-                                                               : EIO;
-      batch.AddFate(first, StoredFate::kUnreadable, 0, static_cast<uint16_t>(errno_value),
-                    in_frame);
-      counts_.unreadable += count;
-      findings_.Add(Severity::kLoss, "capture.unreadable",
-                    fmt::format("{}: {}", place, error.ToString()),
-                    "pages of the source could not be read; the dump says which");
-      break;
-    }
-  }
+void ReadPages(const source::MemorySource& source, bool keep_zero, PageBatch& batch) {
+  BatchReader reader(source, keep_zero, batch);
+  for (const PageBatch::PlannedRun& run : batch.plan()) reader.Read(run);
 }
 
 }  // namespace hmem::capture

@@ -9,6 +9,9 @@
 #include <map>
 #include <optional>
 
+#include "dumptools/capture/filter/whole_scan.h"
+#include "dumptools/capture/pipeline/batch_planner.h"
+#include "dumptools/capture/pipeline/page_reader.h"
 #include "hmem/format/elf_note.h"
 
 namespace hmem::capture {
@@ -137,7 +140,7 @@ std::vector<ElfSegment> PlanElfSegments(const source::MemorySource& source, int 
 }
 
 Result<CaptureOutcome> CaptureElf(const source::MemorySource& source, FdSink& sink,
-                                  const CaptureOptions& options, Findings& findings) {
+                                  const PipelineOptions& options, Findings& findings) {
   CaptureOutcome outcome;
   int word_bytes = ElfWordBytes(source);
   std::vector<std::byte> notes = format::SerializeNotes(source.notes(), source.endian());
@@ -149,31 +152,32 @@ Result<CaptureOutcome> CaptureElf(const source::MemorySource& source, FdSink& si
   HMEM_ASSIGN(auto head, format::BuildElfCoreHeader(elf, segments));
   auto ram = std::span(segments).last(source.ram().size());
 
-  PageReader reader(source, false, findings);
-  outcome.ram_pages = reader.ram_pages();
+  WholeScan scan(source);
+  BatchPlanner planner(source, scan);
+  outcome.ram_pages = CountRamPages(source);
   PageBatch batch(source.page_bytes());
   size_t segment = 0;
   auto write = [&]() -> Status {
     HMEM_TRY(sink.Append(head));
     HMEM_TRY(sink.Append(notes));
-    while (reader.Fill(batch)) {
+    while (planner.Fill(batch)) {
       if ((options.stop != nullptr && *options.stop) ||
           (options.deadline && std::chrono::steady_clock::now() >= *options.deadline)) {
         outcome.reason = v1::DumpEnd::REASON_DEADLINE;
         return {};
       }
+      ReadPages(source, false, batch);
+      findings.Merge(batch.findings());
+      outcome.counts.Add(batch);
       HMEM_TRY(WriteKept(batch, ram, segment, sink));
-      outcome.counts = reader.counts();
       if (options.progress) options.progress(outcome.counts, outcome.ram_pages, sink.offset());
     }
-    outcome.counts = reader.counts();
     if (!ram.empty())
       HMEM_TRY(sink.AppendZeros(ram.back().offset + ram.back().file_bytes - sink.offset()));
     return sink.Sync();
   };
   if (Status status = write(); !status) {
-    outcome.reason = IsOutOfRoom(status.error()) ? v1::DumpEnd::REASON_NO_SPACE
-                                                 : v1::DumpEnd::REASON_WRITE_ERROR;
+    outcome.reason = ReasonOfWriteError(status.error());
     outcome.write_error = status.error();
   }
   outcome.stream_bytes = sink.offset();

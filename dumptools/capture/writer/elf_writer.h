@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "dumptools/capture/pipeline/capture.h"
+#include "dumptools/capture/pipeline/pipeline.h"
 #include "dumptools/capture/target/fd_sink.h"
 #include "hmem/base/findings.h"
 #include "hmem/base/result.h"
@@ -30,6 +30,6 @@ int ElfWordBytes(const source::MemorySource& source);
 // REASON_WRITE_ERROR or REASON_NO_SPACE with the error, or REASON_DEADLINE.
 // REASON_SOURCE_CUT is finished, with zeros for what the source does not reach.
 Result<CaptureOutcome> CaptureElf(const source::MemorySource& source, FdSink& sink,
-                                  const CaptureOptions& options, Findings& findings);
+                                  const PipelineOptions& options, Findings& findings);
 
 }  // namespace hmem::capture

@@ -141,6 +141,13 @@ Status HmemWriter::CloseChunk() {
   return {};
 }
 
+Status HmemWriter::BeginTier(uint32_t tier) {
+  if (failed_) return std::unexpected(*failed_);
+  if (tier != chunk_.tier) HMEM_TRY(CloseChunk());
+  chunk_.tier = tier;
+  return {};
+}
+
 Status HmemWriter::Pad(uint64_t bytes_behind) {
   uint64_t gap = format::kFlushAlign - (offset_ + bytes_behind) % format::kFlushAlign;
   std::vector<std::byte> zeros(gap - format::kFrameHeaderBytes);

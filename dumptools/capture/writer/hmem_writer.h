@@ -57,6 +57,10 @@ class HmemWriter {
                      std::span<const std::byte> payload);
   Status AppendFate(uint64_t first_pfn, uint32_t page_count, std::span<const format::FateRun> runs);
 
+  // Frames from here on are of this tier: a chunk holds frames of one.
+  Status BeginTier(uint32_t tier);
+  uint32_t tier() const { return chunk_.tier; }
+
   // Ends the chunk so that the stream is a multiple of kFlushAlign long, writes everything out and
   // waits until it is durable: what comes later shares no block of a device with it.
   Status Flush();

@@ -10,6 +10,8 @@
 #include <memory>
 #include <optional>
 
+#include "dumptools/capture/filter/whole_scan.h"
+#include "dumptools/capture/pipeline/capture.h"
 #include "dumptools/capture/target/device_target.h"
 #include "dumptools/capture/target/fd_sink.h"
 #include "dumptools/capture/target/file_target.h"
@@ -74,10 +76,10 @@ Status WriteFirstChunk(const source::MemorySource& source, const CaptureOptions&
 }
 
 Result<CaptureOptions> MakeCaptureOptions(const Options& options) {
-  CaptureOptions capture{.level = options.level,
-                         .jobs = options.jobs,
-                         .keep_zero = options.keep_zero,
-                         .flush_every = kFlushEvery};
+  CaptureOptions capture{
+      .level = options.level,
+      .pipeline = {
+          .jobs = options.jobs, .keep_zero = options.keep_zero, .flush_every = kFlushEvery}};
   HMEM_ASSIGN(capture.codec, codec::FindCodec(options.codec));
   return capture;
 }
@@ -224,7 +226,8 @@ class DumpRun {
         progress_(options.progress),
         findings_(findings),
         dump_findings_(dump_findings) {
-    capture_.progress = [this](const capture::PageCounts& counts, uint64_t pages, uint64_t bytes) {
+    capture_.pipeline.progress = [this](const capture::PageCounts& counts, uint64_t pages,
+                                        uint64_t bytes) {
       progress_.Show(counts, pages, bytes);
       if (counts.all() * 4 >= pages) ObeyFault();
     };
@@ -256,7 +259,10 @@ Result<capture::CaptureOutcome> DumpRun::Stream(capture::DumpSink& sink,
                                                 const std::optional<Record>& record, bool begun) {
   HmemWriter writer(sink, writer_options);
   if (!begun) HMEM_TRY(WriteFirstChunk(source_, capture_, record, writer));
-  auto outcome = capture::CapturePages(source_, writer, capture_, dump_findings_);
+  capture::WholeScan scan(source_);
+  capture::Tier tier{.number = 0, .scan = &scan};
+  auto outcome =
+      capture::CapturePages(source_, std::span(&tier, 1), writer, capture_, dump_findings_);
   progress_.Finish();
   return outcome;
 }
@@ -350,11 +356,12 @@ Result<DumpResult> DumpRun::ToElf(DumpResult result) {
     HMEM_ASSIGN(UniqueFd null, OpenFile("/dev/null", O_WRONLY));
     FdSink sink(options_.dry_run ? std::move(null) : UniqueFd(::dup(STDOUT_FILENO)),
                 FdSink::Kind::kStream, target_.dump_path, 0);
-    HMEM_ASSIGN(result.outcome, capture::CaptureElf(source_, sink, capture_, dump_findings_));
+    HMEM_ASSIGN(result.outcome,
+                capture::CaptureElf(source_, sink, capture_.pipeline, dump_findings_));
   } else {
     WarnOfSpace(source_, target_, findings_);
     HMEM_ASSIGN(auto target, capture::FileTarget::Create(target_.dump_path));
-    auto outcome = capture::CaptureElf(source_, target.sink(), capture_, dump_findings_);
+    auto outcome = capture::CaptureElf(source_, target.sink(), capture_.pipeline, dump_findings_);
     if (!outcome || !Finished(*outcome)) target.Discard();
     if (!outcome) return std::unexpected(outcome.error());
     result.outcome = *std::move(outcome);
@@ -428,10 +435,11 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
                                 const Target& target, std::chrono::steady_clock::time_point start,
                                 const std::atomic<bool>& stop, Findings& findings) {
   HMEM_ASSIGN(CaptureOptions capture, MakeCaptureOptions(options));
-  capture.stop = &stop;
+  capture.pipeline.stop = &stop;
   if (options.deadline_s) {
-    capture.deadline = start + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-                                   std::chrono::duration<double>(*options.deadline_s));
+    capture.pipeline.deadline =
+        start + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                    std::chrono::duration<double>(*options.deadline_s));
   }
   DumpResult result{.page_bytes = source.page_bytes(), .dump_made = true};
   ObtainedRecord obtained;

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "dumptools/capture/pipeline/capture.h"
+#include "dumptools/capture/pipeline/pipeline.h"
 #include "dumptools/tools/hmemdump/options.h"
 #include "hmem/base/findings.h"
 #include "hmem/base/result.h"

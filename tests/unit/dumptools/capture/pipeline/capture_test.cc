@@ -49,10 +49,10 @@ TEST(Capture, MakesDurableWhatItHasAndEveryPieceOpens) {
   fakes::FakeSink sink;
   HmemWriter writer(sink, {});
   CaptureOptions options{.codec = *codec::FindCodec("lz4"),
-                         .flush_every = std::chrono::steady_clock::duration::zero()};
+                         .pipeline = {.flush_every = std::chrono::steady_clock::duration::zero()}};
   Findings findings;
   ASSERT_TRUE(writer.AppendHeader(MakeDumpHeader(machine, options)));
-  auto outcome = CapturePages(machine, writer, options, findings);
+  auto outcome = makers::CaptureWhole(machine, writer, options, findings);
   ASSERT_TRUE(outcome);
   EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_COMPLETE);
   ASSERT_GT(sink.synced.size(), 4u);  // two would be those of the end
@@ -84,10 +84,10 @@ TEST(Capture, APastDeadlineEndsTheStreamCleanly) {
   fakes::FakeSink sink;
   HmemWriter writer(sink, {});
   CaptureOptions options{.codec = *codec::FindCodec("lz4"),
-                         .deadline = std::chrono::steady_clock::now()};
+                         .pipeline = {.deadline = std::chrono::steady_clock::now()}};
   Findings findings;
   ASSERT_TRUE(writer.AppendHeader(MakeDumpHeader(machine, options)));
-  auto outcome = CapturePages(machine, writer, options, findings);
+  auto outcome = makers::CaptureWhole(machine, writer, options, findings);
   ASSERT_TRUE(outcome);
   EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_DEADLINE);
   EXPECT_EQ(outcome->counts.missing, outcome->ram_pages);
@@ -155,10 +155,11 @@ TEST(Capture, WhenStoppedWritesTheBatchesInHandAndNoMore) {
     SlowSink sink;
     sink.stop_at = 3;
     HmemWriter writer(sink, {});
-    CaptureOptions options{.codec = *codec::FindCodec("none"), .jobs = jobs, .stop = &sink.stop};
+    CaptureOptions options{.codec = *codec::FindCodec("none"),
+                           .pipeline = {.jobs = jobs, .stop = &sink.stop}};
     Findings findings;
     ASSERT_TRUE(writer.AppendHeader(MakeDumpHeader(machine, options)));
-    auto outcome = CapturePages(machine, writer, options, findings);
+    auto outcome = makers::CaptureWhole(machine, writer, options, findings);
     ASSERT_TRUE(outcome);
     EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_DEADLINE);
     uint64_t batches = outcome->counts.kept / 256;
@@ -181,29 +182,17 @@ TEST(Capture, EndIsDurableBeforeTheDeadlineOfASlowTarget) {
     sink.sync_time = std::chrono::milliseconds(150);
     HmemWriter writer(sink, {});
     auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(1800);
-    CaptureOptions options{.codec = *codec::FindCodec("none"), .jobs = jobs, .deadline = deadline};
+    CaptureOptions options{.codec = *codec::FindCodec("none"),
+                           .pipeline = {.jobs = jobs, .deadline = deadline}};
     Findings findings;
     ASSERT_TRUE(writer.AppendHeader(MakeDumpHeader(machine, options)));
-    auto outcome = CapturePages(machine, writer, options, findings);
+    auto outcome = makers::CaptureWhole(machine, writer, options, findings);
     EXPECT_LE(std::chrono::steady_clock::now(), deadline) << jobs;
     ASSERT_TRUE(outcome);
     EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_DEADLINE);
     EXPECT_GT(outcome->counts.kept, 0u);
     EXPECT_EQ(EndOf(sink.bytes()).pages_kept(), outcome->counts.kept);
   }
-}
-
-TEST(Capture, RandomPagesAreStoredRawNotLarger) {
-  fakes::FakeSource machine;
-  machine.memory.AddZero({PhysAddr(0), PhysAddr(0x10000)});
-  std::mt19937_64 random(1);
-  for (uint64_t at = 0; at < 0x10000; at += 8) machine.memory.PutU64(PhysAddr(at), random());
-  PageBatch batch(4096);
-  Findings findings;
-  PageReader reader(machine, false, findings);
-  ASSERT_TRUE(reader.Fill(batch));
-  ASSERT_TRUE(batch.Pack(**codec::FindCodec("lz4"), 0));
-  EXPECT_EQ(batch.payload().size(), format::PagesHeadSize(1, 1) + 0x10000);
 }
 
 TEST(Capture, LargePagesFitAFrame) {
@@ -215,13 +204,6 @@ TEST(Capture, LargePagesFitAFrame) {
   auto outcome = makers::MakeHmem(machine, {}, sink, findings);
   ASSERT_TRUE(outcome);
   EXPECT_EQ(outcome->counts.kept, 64u);
-}
-
-TEST(PageReader, IsZeroSeesTheLastByte) {
-  std::vector<std::byte> page(4096);
-  EXPECT_TRUE(IsZero(page));
-  page.back() = std::byte{1};
-  EXPECT_FALSE(IsZero(page));
 }
 
 // A page at a time, 2^36 pages would take days.

@@ -133,7 +133,7 @@ class BegunStreamTest : public testing::Test {
     HmemWriter writer(
         sink, {.dump_id = begun.dump_id, .attempt = begun.next_attempt, .start = begun.position});
     Findings findings;
-    EXPECT_TRUE(CapturePages(machine_, writer, options_, findings));
+    EXPECT_TRUE(makers::CaptureWhole(machine_, writer, options_, findings));
     return sink.lowest();
   }
   std::optional<BegunStream> Find(const std::vector<std::byte>& device) {

@@ -28,7 +28,7 @@ struct Written {
 
 class ElfWriter : public testing::Test {
  protected:
-  Written Write(const MemorySource& source, const CaptureOptions& options = {}) {
+  Written Write(const MemorySource& source, const PipelineOptions& options = {}) {
     Written written{.outcome = CaptureOutcome{}, .findings = {}, .path = dir_.File("out.elf")};
     FdSink sink(*OpenFile(written.path, O_RDWR | O_CREAT | O_TRUNC, 0600), FdSink::Kind::kFile,
                 written.path, 0);

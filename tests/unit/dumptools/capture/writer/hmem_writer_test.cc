@@ -206,7 +206,7 @@ TEST_F(HmemWriterTest, ASecondAttemptGoesOnBehindTheRecord) {
   options.start = first.position();
   EXPECT_EQ(options.start.offset, sink_.bytes.size());
   HmemWriter second(sink_, options);
-  auto outcome = CapturePages(machine_, second, capture, findings_);
+  auto outcome = makers::CaptureWhole(machine_, second, capture, findings_);
   ASSERT_TRUE(outcome);
   auto dump = Opened();
   ASSERT_TRUE(dump);

@@ -63,7 +63,7 @@ makers::TempFile DeviceOf(fakes::FakeSource& machine, bool with_end) {
   EXPECT_TRUE(writer.Flush());
   Findings findings;
   if (with_end) {
-    EXPECT_TRUE(capture::CapturePages(machine, writer, options, findings));
+    EXPECT_TRUE(makers::CaptureWhole(machine, writer, options, findings));
   }
   return makers::TempFile(std::span<const std::byte>(sink.bytes));
 }

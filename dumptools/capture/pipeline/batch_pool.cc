@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "dumptools/capture/pipeline/pack_pool.h"
+#include "dumptools/capture/pipeline/batch_pool.h"
 
 namespace hmem::capture {
 
-PackPool::PackPool(unsigned workers, const codec::Codec& codec, int level)
-    : codec_(codec), level_(level) {
+BatchPool::BatchPool(unsigned workers, Job job) : job_(std::move(job)) {
   for (unsigned i = 0; i < workers; ++i) workers_.emplace_back([this] { Work(); });
 }
 
-PackPool::~PackPool() {
+BatchPool::~BatchPool() {
   {
     std::lock_guard lock(mutex_);
     stop_ = true;
@@ -17,7 +16,7 @@ PackPool::~PackPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void PackPool::Submit(PageBatch& batch) {
+void BatchPool::Submit(PageBatch& batch) {
   {
     std::lock_guard lock(mutex_);
     queue_.push_back(&batch);
@@ -25,15 +24,15 @@ void PackPool::Submit(PageBatch& batch) {
   submitted_.notify_one();
 }
 
-Status PackPool::Wait(PageBatch& batch) {
+Status BatchPool::Wait(PageBatch& batch) {
   std::unique_lock lock(mutex_);
-  packed_.wait(lock, [&] { return done_.contains(&batch); });
+  finished_.wait(lock, [&] { return done_.contains(&batch); });
   Status status = std::move(done_.at(&batch));
   done_.erase(&batch);
   return status;
 }
 
-void PackPool::Work() {
+void BatchPool::Work() {
   std::unique_lock lock(mutex_);
   for (;;) {
     submitted_.wait(lock, [&] { return stop_ || !queue_.empty(); });
@@ -41,10 +40,10 @@ void PackPool::Work() {
     PageBatch* batch = queue_.front();
     queue_.pop_front();
     lock.unlock();
-    Status status = batch->Pack(codec_, level_);
+    Status status = job_(*batch);
     lock.lock();
     done_.insert_or_assign(batch, std::move(status));
-    packed_.notify_all();
+    finished_.notify_all();
   }
 }
 

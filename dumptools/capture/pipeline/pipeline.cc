@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/capture/pipeline/pipeline.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "dumptools/capture/filter/whole_scan.h"
+#include "dumptools/capture/pipeline/batch_planner.h"
+#include "dumptools/capture/pipeline/batch_pool.h"
+#include "dumptools/capture/pipeline/page_reader.h"
+
+namespace hmem::capture {
+namespace {
+
+using std::chrono::steady_clock;
+
+// What a sink holds at most of what it took and has not made durable yet (fd_sink.cc).
+constexpr uint64_t kBacklogBytes = 16 << 20;
+
+class Run {
+ public:
+  Run(const source::MemorySource& source, DumpWriter& writer, const PipelineOptions& options,
+      CaptureOutcome& outcome, Findings& findings)
+      : source_(source),
+        writer_(writer),
+        options_(options),
+        outcome_(outcome),
+        findings_(findings) {
+    // One batch needs no worker: packing in place saves the memory of a second one.
+    unsigned batches = options.jobs > 1 ? 2 * options.jobs : 1;
+    for (unsigned i = 0; i < batches; ++i)
+      batches_.push_back(std::make_unique<PageBatch>(source.page_bytes()));
+    if (options.jobs > 1)
+      pool_.emplace(options.jobs, [this](PageBatch& batch) { return ReadAndPack(batch); });
+  }
+
+  // One tier, all of which is written when it returns.
+  Status Pages(const Tier& tier);
+  bool stopped() const { return outcome_.reason != v1::DumpEnd::REASON_UNSPECIFIED; }
+
+ private:
+  Status ReadAndPack(PageBatch& batch) const {
+    ReadPages(source_, options_.keep_zero, batch);
+    return writer_.Pack(batch);
+  }
+  Status Finish(PageBatch& batch);
+  bool TimeIsUp(size_t in_hand) const {
+    if (options_.stop != nullptr && *options_.stop) return true;
+    return options_.deadline && steady_clock::now() + ClosingTime(in_hand) >= *options_.deadline;
+  }
+  steady_clock::duration ClosingTime(size_t in_hand) const;
+
+  const source::MemorySource& source_;
+  DumpWriter& writer_;
+  const PipelineOptions& options_;
+  CaptureOutcome& outcome_;
+  Findings& findings_;
+  std::vector<std::unique_ptr<PageBatch>> batches_;
+  // Of the batches with kept pages: how long packing and writing took, and what came of them.
+  std::chrono::duration<double> writing_{0};
+  uint64_t payload_bytes_ = 0;
+  steady_clock::time_point flushed_ = steady_clock::now();
+  std::optional<BatchPool> pool_;  // last: its workers are gone before the batches are
+};
+
+// What the batches in hand, one more, and the sink's backlog will take at the pace so far.
+steady_clock::duration Run::ClosingTime(size_t in_hand) const {
+  if (payload_bytes_ == 0) return {};
+  uint64_t bytes =
+      (in_hand + 1) * format::kMaxPageBytesPerFrame + std::min(writer_.dump_bytes(), kBacklogBytes);
+  return std::chrono::duration_cast<steady_clock::duration>(
+      writing_ * (static_cast<double>(bytes) / static_cast<double>(payload_bytes_)));
+}
+
+Status Run::Finish(PageBatch& batch) {
+  auto start = steady_clock::now();
+  if (pool_) {
+    HMEM_TRY(pool_->Wait(batch));
+  } else {
+    HMEM_TRY(ReadAndPack(batch));
+  }
+  findings_.Merge(batch.findings());
+  Status written = writer_.Write(batch);
+  if (written && steady_clock::now() - flushed_ >= options_.flush_every) {
+    written = writer_.Flush();
+    flushed_ = steady_clock::now();
+  }
+  if (!written) {
+    outcome_.reason = ReasonOfWriteError(written.error());
+    if (outcome_.reason == v1::DumpEnd::REASON_WRITE_ERROR) outcome_.write_error = written.error();
+    return {};
+  }
+  if (!batch.kept().empty()) {
+    writing_ += steady_clock::now() - start;
+    payload_bytes_ += batch.packed().size();
+  }
+  outcome_.counts.Add(batch);
+  if (options_.progress)
+    options_.progress(outcome_.counts, outcome_.ram_pages, writer_.dump_bytes());
+  return {};
+}
+
+Status Run::Pages(const Tier& tier) {
+  BatchPlanner planner(source_, *tier.scan);
+  size_t planned = 0, written = 0;  // batches
+  for (bool more = true; more && !stopped();) {
+    if (TimeIsUp(planned - written)) {
+      outcome_.reason = v1::DumpEnd::REASON_DEADLINE;
+      break;
+    }
+    if (planned - written == batches_.size())
+      HMEM_TRY(Finish(*batches_[written++ % batches_.size()]));
+    PageBatch& batch = *batches_[planned % batches_.size()];
+    more = planner.Fill(batch);
+    if (!more) break;
+    batch.set_tier(tier.number);
+    if (pool_) pool_->Submit(batch);
+    ++planned;
+  }
+  // Batches in hand are written after the deadline too, but not behind one that found no room.
+  while (written != planned && (!stopped() || outcome_.reason == v1::DumpEnd::REASON_DEADLINE)) {
+    HMEM_TRY(Finish(*batches_[written++ % batches_.size()]));
+  }
+  // Those given up are still a worker's.
+  while (pool_ && written != planned) (void)pool_->Wait(*batches_[written++ % batches_.size()]);
+  return {};
+}
+
+}  // namespace
+
+v1::DumpEnd::Reason ReasonOfWriteError(const Error& error) {
+  if (error.code() == ErrorCode::kLimit) return v1::DumpEnd::REASON_MAX_BYTES;
+  return error.code() == ErrorCode::kIo && error.errno_value() == ENOSPC
+             ? v1::DumpEnd::REASON_NO_SPACE
+             : v1::DumpEnd::REASON_WRITE_ERROR;
+}
+
+Status RunPipeline(const source::MemorySource& source, std::span<const Tier> tiers,
+                   DumpWriter& writer, const PipelineOptions& options, CaptureOutcome& outcome,
+                   Findings& findings) {
+  outcome.ram_pages = CountRamPages(source);
+  Run run(source, writer, options, outcome, findings);
+  for (const Tier& tier : tiers) {
+    if (run.stopped()) break;
+    HMEM_TRY(run.Pages(tier));
+  }
+  if (!run.stopped()) outcome.reason = v1::DumpEnd::REASON_COMPLETE;
+  return {};
+}
+
+}  // namespace hmem::capture

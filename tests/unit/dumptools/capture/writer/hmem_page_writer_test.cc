@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/capture/writer/hmem_page_writer.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "dumptools/capture/filter/whole_scan.h"
+#include "dumptools/capture/pipeline/batch_planner.h"
+#include "dumptools/capture/pipeline/page_reader.h"
+#include "tests/fakes/fake_sink.h"
+#include "tests/fakes/fake_source.h"
+#include "tests/makers/hmem_maker.h"
+
+namespace hmem::capture {
+namespace {
+
+TEST(HmemPageWriter, RandomPagesAreStoredRawNotLarger) {
+  fakes::FakeSource machine;
+  machine.memory.AddZero({PhysAddr(0), PhysAddr(0x10000)});
+  std::mt19937_64 random(1);
+  for (uint64_t at = 0; at < 0x10000; at += 8) machine.memory.PutU64(PhysAddr(at), random());
+  fakes::FakeSink sink;
+  HmemWriter writer(sink, {});
+  HmemPageWriter pages(writer, **codec::FindCodec("lz4"), 0);
+  PageBatch batch(4096);
+  WholeScan scan(machine);
+  ASSERT_TRUE(BatchPlanner(machine, scan).Fill(batch));
+  ReadPages(machine, false, batch);
+  ASSERT_TRUE(pages.Pack(batch));
+  EXPECT_EQ(batch.packed().size(), format::PagesHeadSize(1, 1) + 0x10000);
+}
+
+// Zero pages of many batches in a row: one frame tells of them.
+TEST(HmemPageWriter, FatesOfBatchesWithoutPagesShareAFrame) {
+  fakes::FakeSource machine;
+  machine.memory.AddZero({PhysAddr(0), PhysAddr(16 << 20)});
+  int fates = 0;
+  for (const makers::FrameSpan& frame : makers::FramesOf(makers::HmemBytes(machine))) {
+    if (frame.header.type != format::FrameType::kFate) continue;
+    ++fates;
+    EXPECT_EQ(frame.header.page_count, (16u << 20) / 4096);
+  }
+  EXPECT_EQ(fates, 1);
+}
+
+}  // namespace
+}  // namespace hmem::capture
