@@ -48,6 +48,19 @@ struct Mapping {
   PhysAddr phys;   // of virt.start
 };
 
+enum class Half { kKernel, kUser };  // of an address space
+
+// Told what a tree of page tables is made of.
+class TableVisitor {
+ public:
+  virtual ~TableVisitor() = default;
+  // A table; false: its branch is left out.
+  virtual bool Table(PhysAddr start, uint64_t bytes) = 0;
+  virtual void Leaf(const Mapping& mapping) = 0;
+  // A table that cannot be read.
+  virtual void Unreadable(PhysAddr start, const Error& error) = 0;
+};
+
 // A number from VMCOREINFO by its whole key, e.g. "NUMBER(phys_base)", "SYMBOL(swapper_pg_dir)",
 // "KERNELOFFSET". nullopt when the key is absent.
 using NumberLookup = std::function<std::optional<uint64_t>(std::string_view key)>;
@@ -91,6 +104,12 @@ struct Arch {
   // Where the kernel lays its image (or lowmem) whatever the tables say: leads to the root, and
   // serves where the tables are damaged. nullopt: outside facts.fixed.
   std::optional<PhysAddr> (*fixed_translation)(const TranslationFacts& facts, VirtAddr addr);
+
+  // Absent (nullptr): not supported. Goes through the tables behind facts.root, in order of virtual
+  // addresses and never deeper than a kernel's tables are; a table that several entries lead to is
+  // visited as often, so it is the visitor that sets a bound.
+  void (*visit_tables)(const PhysReader& phys, const TranslationFacts& facts, Half half,
+                       TableVisitor& visitor);
 
   // Absent (nullptr): stacks of this architecture are not unwound.
   const StackRules* stack_rules;

@@ -34,6 +34,7 @@ constexpr Arch kArch = {
     .translation_facts = ppc32::FactsFromNumbers,
     .translate = ppc32::Walk,
     .fixed_translation = ppc32::Lowmem,
+    .visit_tables = nullptr,
     .stack_rules = nullptr,
 };
 

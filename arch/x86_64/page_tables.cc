@@ -33,6 +33,35 @@ bool IsCanonical(VirtAddr addr, int levels) {
   return top == 0 || top == -1;
 }
 
+constexpr size_t kEntries = 1 << kIndexBits;
+constexpr uint64_t kTableBytes = kEntries * sizeof(uint64_t);
+
+// One table and what lies below it. `start` is the address that its first entry maps.
+void VisitBelow(const PhysReader& phys, const TranslationFacts& facts, int level, PhysAddr table,
+                uint64_t start, size_t first, size_t last, TableVisitor& visitor) {
+  if (!visitor.Table(table, kTableBytes)) return;
+  std::array<std::byte, kTableBytes> bytes;
+  if (Status status = phys.Read(table, bytes); !status) {
+    visitor.Unreadable(table, status.error());
+    return;
+  }
+  const uint64_t address_bits = kAddressBits & ~facts.encryption_mask;
+  const uint64_t span = uint64_t{1} << ShiftOf(level);
+  for (size_t i = first; i < last; ++i) {
+    const auto entry = Load<uint64_t>(&bytes[i * sizeof(uint64_t)], Endian::kLittle);
+    if ((entry & kPresent) == 0) continue;
+    uint64_t at = start + i * span;
+    if (level == facts.levels && i >= kEntries / 2) at |= ~uint64_t{0} << ShiftOf(level + 1);
+    if (level == 1 || (level <= 3 && (entry & kPageSize) != 0)) {
+      const uint64_t end = at + span == 0 ? ~uint64_t{0} : at + span;
+      visitor.Leaf({.virt = {VirtAddr(at), VirtAddr(end)},
+                    .phys = PhysAddr(entry & address_bits & ~(span - 1))});
+    } else if ((entry & kPageSize) == 0) {
+      VisitBelow(phys, facts, level - 1, PhysAddr(entry & address_bits), at, 0, kEntries, visitor);
+    }
+  }
+}
+
 }  // namespace
 
 Result<TranslationFacts> FactsFromNumbers(const NumberLookup& numbers) {
@@ -111,6 +140,14 @@ Result<Mapping> Walk(const PhysReader& phys, const TranslationFacts& facts, Virt
     table = PhysAddr(entry & address_bits);
   }
   std::unreachable();
+}
+
+void VisitTables(const PhysReader& phys, const TranslationFacts& facts, Half half,
+                 TableVisitor& visitor) {
+  if (facts.levels != 4 && facts.levels != 5) return;
+  const bool kernel = half == Half::kKernel;
+  VisitBelow(phys, facts, facts.levels, facts.root, 0, kernel ? kEntries / 2 : 0,
+             kernel ? kEntries : kEntries / 2, visitor);
 }
 
 std::optional<PhysAddr> KernelImage(const TranslationFacts& facts, VirtAddr addr) {

@@ -18,6 +18,9 @@ Result<TranslationFacts> FactsFromNumbers(const NumberLookup& numbers);
 // or not canonical.
 Result<Mapping> Walk(const PhysReader& phys, const TranslationFacts& facts, VirtAddr addr);
 
+void VisitTables(const PhysReader& phys, const TranslationFacts& facts, Half half,
+                 TableVisitor& visitor);
+
 std::optional<PhysAddr> KernelImage(const TranslationFacts& facts, VirtAddr addr);
 
 }  // namespace hmem::arch::x86_64

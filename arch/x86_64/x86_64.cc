@@ -44,6 +44,7 @@ constexpr Arch kArch = {
     .translation_facts = x86_64::FactsFromNumbers,
     .translate = x86_64::Walk,
     .fixed_translation = x86_64::KernelImage,
+    .visit_tables = x86_64::VisitTables,
     .stack_rules = &kStackRules,
 };
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tests/fakes/fake_memory.h"
 #include "tests/makers/page_table_maker.h"
@@ -229,6 +230,62 @@ TEST_F(X86Numbers, FixTheKernelImageOnly) {
   ASSERT_TRUE(facts);
   EXPECT_FALSE(KernelImage(*facts, VirtAddr(0xffffffffc0000000)));  // module space
   EXPECT_FALSE(KernelImage(*facts, VirtAddr(0xff11000000000000)));
+}
+
+class Visited final : public TableVisitor {
+ public:
+  bool Table(PhysAddr start, uint64_t) override {
+    tables.push_back(start);
+    return tables.size() < limit;
+  }
+  void Leaf(const Mapping& mapping) override { leaves.push_back(mapping); }
+  void Unreadable(PhysAddr start, const Error&) override { unreadable.push_back(start); }
+
+  size_t limit = 10000;
+  std::vector<PhysAddr> tables, unreadable;
+  std::vector<Mapping> leaves;
+};
+
+TEST_P(X86Walk, VisitsTheHalfThatIsAskedForAndTellsAddressesAsTheWalkDoes) {
+  tables_.Map(direct_map(), PhysAddr(0x40000000), 1 << 30);
+  tables_.Map(direct_map() + 0x40000000, PhysAddr(0x200000), 2 << 20);
+  tables_.Map(VirtAddr(0x7f0000005000), PhysAddr(0x9000));
+  Visited kernel, user;
+  VisitTables(phys_, Facts(levels()), Half::kKernel, kernel);
+  ASSERT_EQ(kernel.leaves.size(), 2u);
+  for (const Mapping& leaf : kernel.leaves) {
+    auto walked = Translate(leaf.virt.start);
+    ASSERT_TRUE(walked);
+    EXPECT_EQ(walked->virt, leaf.virt);
+    EXPECT_EQ(walked->phys, leaf.phys);
+  }
+  VisitTables(phys_, Facts(levels()), Half::kUser, user);
+  ASSERT_EQ(user.leaves.size(), 1u);
+  EXPECT_EQ(user.leaves[0].virt.start, VirtAddr(0x7f0000005000));
+  EXPECT_EQ(user.leaves[0].phys, PhysAddr(0x9000));
+  EXPECT_EQ(user.tables.size(), static_cast<size_t>(levels()));
+  EXPECT_EQ(user.tables.front(), kRoot);
+}
+
+// 512 entries at each level would be 2^36 tables.
+TEST_P(X86Walk, ALoopOfTablesEndsWhenTheVisitorHasEnough) {
+  for (uint64_t i = 0; i < 512; ++i) phys_.PutU64(kRoot + 8 * i, kRoot.value | 0x67);
+  Visited visited;
+  visited.limit = 1000;
+  VisitTables(phys_, Facts(levels()), Half::kKernel, visited);
+  // Tables that are refused are still counted, once for each entry of those begun.
+  EXPECT_LT(visited.tables.size(), 1000u + 512u * 5);
+}
+
+TEST_P(X86Walk, ATableThatIsNotThereIsToldAndTheRestVisited) {
+  tables_.Map(direct_map(), PhysAddr(0x7000));
+  tables_.Map(direct_map() + (uint64_t{1} << 39), PhysAddr(0x8000));
+  phys_.PutU64(tables_.Slot(direct_map(), 4), 0xabc000 | 0x67);
+  Visited visited;
+  VisitTables(phys_, Facts(levels()), Half::kKernel, visited);
+  EXPECT_EQ(visited.unreadable, std::vector<PhysAddr>{PhysAddr(0xabc000)});
+  ASSERT_EQ(visited.leaves.size(), 1u);
+  EXPECT_EQ(visited.leaves[0].phys, PhysAddr(0x8000));
 }
 
 }  // namespace
