@@ -97,6 +97,12 @@ class Ring {
     return r;
   }
 
+  std::vector<VirtRange> Memory() const {
+    return {{descs_, descs_ + count_ * layout_.desc_size},
+            {infos_, infos_ + count_ * layout_.info_size},
+            {data_, data_ + data_bytes_}};
+  }
+
   std::vector<LogRecord> Read(const LogLimits& limits, Findings& findings) {
     const uint64_t span = ((head_ - tail_) & id_mask_) + 1;
     if (span <= count_) {
@@ -277,18 +283,28 @@ class Ring {
   uint64_t text_bytes_ = 0;
 };
 
-}  // namespace
-
-Result<std::vector<LogRecord>> ReadLog(const VirtReader& memory,
-                                       const space::Vmcoreinfo& vmcoreinfo, Findings& findings,
-                                       const LogLimits& limits) {
+Result<Ring> OpenRing(const VirtReader& memory, const space::Vmcoreinfo& vmcoreinfo) {
   std::optional<VirtAddr> prb = vmcoreinfo.Symbol("prb");
   if (!prb)
     return Fail(ErrorCode::kNotFound, "log: VMCOREINFO has no SYMBOL(prb) (kernel before 5.10)");
   HMEM_ASSIGN(Layout layout, Within("log", ReadLayout(vmcoreinfo)));
   HMEM_ASSIGN(VirtAddr pointer, Within("log: prb", memory.Pointer(*prb)));
-  HMEM_ASSIGN(Ring ring, Within("log: printk_ringbuffer", Ring::Open(memory, layout, pointer)));
+  return Within("log: printk_ringbuffer", Ring::Open(memory, layout, pointer));
+}
+
+}  // namespace
+
+Result<std::vector<LogRecord>> ReadLog(const VirtReader& memory,
+                                       const space::Vmcoreinfo& vmcoreinfo, Findings& findings,
+                                       const LogLimits& limits) {
+  HMEM_ASSIGN(Ring ring, OpenRing(memory, vmcoreinfo));
   return ring.Read(limits, findings);
+}
+
+Result<std::vector<VirtRange>> LogMemory(const VirtReader& memory,
+                                         const space::Vmcoreinfo& vmcoreinfo) {
+  HMEM_ASSIGN(Ring ring, OpenRing(memory, vmcoreinfo));
+  return ring.Memory();
 }
 
 }  // namespace hmem::walk

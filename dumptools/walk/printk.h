@@ -35,4 +35,8 @@ Result<std::vector<LogRecord>> ReadLog(const VirtReader& memory,
                                        const space::Vmcoreinfo& vmcoreinfo, Findings& findings,
                                        const LogLimits& limits = {});
 
+// Where the ring lies: descriptors, infos and text.
+Result<std::vector<VirtRange>> LogMemory(const VirtReader& memory,
+                                         const space::Vmcoreinfo& vmcoreinfo);
+
 }  // namespace hmem::walk
