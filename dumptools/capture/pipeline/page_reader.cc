@@ -18,29 +18,28 @@ class BatchReader {
   BatchReader(const source::MemorySource& source, bool keep_zero, PageBatch& batch)
       : source_(source), keep_zero_(keep_zero), batch_(batch) {}
 
-  void Read(const PageBatch::PlannedRun& run);
+  // Pages in a row that are all to be read.
+  void Read(PfnRange pages);
+  void Tell(const PageBatch::PlannedRun& run);
 
  private:
-  void ReadSingly(const PageBatch::PlannedRun& run);
+  void ReadSingly(PfnRange pages);
   // One page whose bytes are at `bytes`, somewhere at or behind the tail.
   void Take(uint64_t pfn, const std::byte* bytes);
-  void Tell(const PageBatch::PlannedRun& run);
 
   const source::MemorySource& source_;
   bool keep_zero_;
   PageBatch& batch_;
 };
 
-void BatchReader::Read(const PageBatch::PlannedRun& run) {
-  if (!run.read) return Tell(run);
+void BatchReader::Read(PfnRange pages) {
   const uint64_t page_bytes = batch_.page_bytes();
   std::byte* window = batch_.tail();
-  const uint64_t pages = run.pages.size();
-  if (!source_.Read(PhysAddr(run.pages.start.value * page_bytes),
-                    std::span(window, pages * page_bytes))) {
-    return ReadSingly(run);
+  if (!source_.Read(PhysAddr(pages.start.value * page_bytes),
+                    std::span(window, pages.size() * page_bytes))) {
+    return ReadSingly(pages);
   }
-  for (uint64_t i = 0; i < pages; ++i) Take(run.pages.start.value + i, window + i * page_bytes);
+  for (uint64_t i = 0; i < pages.size(); ++i) Take(pages.start.value + i, window + i * page_bytes);
 }
 
 void BatchReader::Take(uint64_t pfn, const std::byte* bytes) {
@@ -52,8 +51,8 @@ void BatchReader::Take(uint64_t pfn, const std::byte* bytes) {
   batch_.Keep(pfn);
 }
 
-void BatchReader::ReadSingly(const PageBatch::PlannedRun& run) {
-  for (uint64_t pfn = run.pages.start.value; pfn < run.pages.end.value; ++pfn) {
+void BatchReader::ReadSingly(PfnRange pages) {
+  for (uint64_t pfn = pages.start.value; pfn < pages.end.value; ++pfn) {
     Status status = source_.Read(PhysAddr(pfn * batch_.page_bytes()),
                                  std::span(batch_.tail(), batch_.page_bytes()));
     if (status) {
@@ -116,7 +115,18 @@ PageBatch::PlannedRun FateOfUnreadable(const Error& error, PfnRange pages, Findi
 
 void ReadPages(const source::MemorySource& source, bool keep_zero, PageBatch& batch) {
   BatchReader reader(source, keep_zero, batch);
-  for (const PageBatch::PlannedRun& run : batch.plan()) reader.Read(run);
+  auto run = batch.plan().begin();
+  while (run != batch.plan().end()) {
+    if (!run->read) {
+      reader.Tell(*run++);
+      continue;
+    }
+    // Classes change from page to page; reading need not.
+    PfnRange pages = run->pages;
+    for (++run; run != batch.plan().end() && run->read && run->pages.start == pages.end; ++run)
+      pages.end = run->pages.end;
+    reader.Read(pages);
+  }
 }
 
 }  // namespace hmem::capture

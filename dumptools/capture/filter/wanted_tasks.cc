@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/capture/filter/wanted_tasks.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <set>
+
+#include "dumptools/walk/cpus.h"
+#include "dumptools/walk/tasks.h"
+
+namespace hmem::capture {
+
+using walk::Kernel;
+using walk::Task;
+
+namespace {
+
+// 1 TiB of user memory mapped page by page has half a million tables.
+constexpr uint64_t kMaxTables = 1 << 19;
+
+Error Bad(std::string text) { return Error(ErrorCode::kInvalidArgument, std::move(text)); }
+
+Result<uint64_t> ParseAddress(std::string_view text) {
+  std::string_view digits = text;
+  int base = 10;
+  if (digits.starts_with("0x")) {
+    digits.remove_prefix(2);
+    base = 16;
+  }
+  uint64_t value = 0;
+  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  if (error != std::errc() || end != digits.data() + digits.size())
+    return std::unexpected(Bad(fmt::format("\"{}\" is no address", text)));
+  return value;
+}
+
+class LeafCollector final : public arch::TableVisitor {
+ public:
+  LeafCollector(const Kernel& kernel, PfnRuns& pages) : kernel_(kernel), pages_(pages) {}
+
+  bool Table(PhysAddr, uint64_t) override { return !full_ && ++tables_ <= kMaxTables; }
+  void Leaf(const arch::Mapping& mapping) override {
+    const uint64_t page_bytes = kernel_.source().page_bytes();
+    PfnRange pages{Pfn(mapping.phys.value / page_bytes),
+                   Pfn((mapping.phys.value + mapping.virt.size()) / page_bytes)};
+    if (!full_ && !pages_.Add(pages)) full_ = true;
+  }
+  void Unreadable(PhysAddr start, const Error& error) override {
+    lost_ = fmt::format("page table at phys {:#x}: {}", start.value, error.ToString());
+  }
+
+  bool full() const { return full_ || tables_ > kMaxTables; }
+  const std::string& lost() const { return lost_; }
+
+ private:
+  const Kernel& kernel_;
+  PfnRuns& pages_;
+  uint64_t tables_ = 0;
+  bool full_ = false;
+  std::string lost_;
+};
+
+std::string NameOf(const Wanted& wanted) {
+  switch (wanted.kind) {
+    case Wanted::Kind::kCrashing:
+      return "task:crashing";
+    case Wanted::Kind::kPid:
+      return fmt::format("task:{}", wanted.pid);
+    default:
+      return fmt::format("task:{}", wanted.comm);
+  }
+}
+
+// Address spaces of the processes that are meant.
+std::set<uint64_t> AddressSpacesOf(const Kernel& kernel, const Wanted& wanted) {
+  std::set<uint64_t> spaces;
+  Findings damage;  // the record tells of it
+  if (wanted.kind == Wanted::Kind::kCrashing) {
+    for (const walk::Cpu& cpu : walk::ReadCpus(kernel, damage)) {
+      if (cpu.crashed && cpu.current && cpu.current->mm.value != 0)
+        spaces.insert(cpu.current->mm.value);
+    }
+    return spaces;
+  }
+  auto tasks = walk::ReadTasks(kernel, false, damage);
+  if (!tasks) return spaces;
+  for (const Task& task : *tasks) {
+    bool meant = wanted.kind == Wanted::Kind::kPid
+                     ? task.pid == wanted.pid || task.tgid == wanted.pid
+                     : task.comm == wanted.comm;
+    if (meant && !task.kernel_thread && task.mm.value != 0) spaces.insert(task.mm.value);
+  }
+  return spaces;
+}
+
+}  // namespace
+
+Result<Wanted> Wanted::Parse(std::string_view text) {
+  Wanted wanted;
+  if (text.starts_with("range:")) {
+    text.remove_prefix(6);
+    const size_t dash = text.find('-');
+    if (dash == std::string_view::npos)
+      return std::unexpected(Bad(fmt::format("range \"{}\": not START-END", text)));
+    HMEM_ASSIGN(uint64_t start, ParseAddress(text.substr(0, dash)));
+    HMEM_ASSIGN(uint64_t end, ParseAddress(text.substr(dash + 1)));
+    if (end <= start) return std::unexpected(Bad(fmt::format("range \"{}\" is empty", text)));
+    wanted.kind = Kind::kRange;
+    wanted.range = {PhysAddr(start), PhysAddr(end)};
+    return wanted;
+  }
+  if (!text.starts_with("task:") || text.size() == 5) {
+    return std::unexpected(Bad(fmt::format(
+        "\"{}\": neither task:PID, task:COMM, task:crashing nor range:START-END", text)));
+  }
+  text.remove_prefix(5);
+  if (text == "crashing") return wanted;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wanted.pid);
+  if (error == std::errc() && end == text.data() + text.size()) {
+    wanted.kind = Kind::kPid;
+  } else {
+    wanted.kind = Kind::kComm;
+    wanted.comm = text;
+  }
+  return wanted;
+}
+
+void CollectTask(const Kernel& kernel, const Wanted& wanted, PfnRuns& pages, Findings& findings) {
+  const std::string name = NameOf(wanted);
+  auto told = [&](std::string_view why) {
+    findings.Add(Severity::kInfo, "filter.keep", fmt::format("{}: {}", name, why),
+                 "not all user memory that was to be kept was found");
+  };
+  if (kernel.arch().visit_tables == nullptr)
+    return told(fmt::format("page tables of {} are not gone through", kernel.arch().name));
+  std::set<uint64_t> spaces = AddressSpacesOf(kernel, wanted);
+  if (spaces.empty()) return told("no such process, or none with user memory");
+  for (uint64_t mm : spaces) {
+    auto root = kernel.MemberPointer(VirtAddr(mm), "mm_struct", "pgd");
+    if (!root) {
+      told(root.error().ToString());
+      continue;
+    }
+    auto mapping = kernel.memory().Translate(*root);
+    if (!mapping) {
+      told(mapping.error().ToString());
+      continue;
+    }
+    arch::TranslationFacts facts = kernel.memory().facts();
+    facts.root = mapping->phys + (*root - mapping->virt.start);
+    LeafCollector leaves(kernel, pages);
+    kernel.arch().visit_tables(kernel.source(), facts, arch::Half::kUser, leaves);
+    if (leaves.full()) told("there is no room for more runs of pages");
+    if (!leaves.lost().empty()) told(leaves.lost());
+  }
+}
+
+}  // namespace hmem::capture

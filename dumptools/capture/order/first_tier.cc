@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/capture/order/first_tier.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "dumptools/walk/cpu_masks.h"
+#include "dumptools/walk/modules.h"
+#include "dumptools/walk/printk.h"
+#include "dumptools/walk/tasks.h"
+
+namespace hmem::capture {
+
+using walk::Kernel;
+
+namespace {
+
+// No kernel's image, log or module is larger; what says so is damage.
+constexpr uint64_t kMaxRangeBytes = uint64_t{1} << 30;
+// More tables than that belong to a machine of 128 TiB mapped page by page, or to a loop.
+constexpr uint64_t kMaxTables = 1 << 16;
+constexpr uint64_t kDefaultStackBytes = 16 << 10;
+
+class Collector : public arch::TableVisitor {
+ public:
+  Collector(const Kernel& kernel, std::chrono::steady_clock::time_point until, PfnRuns& pages,
+            Findings& findings)
+      : kernel_(kernel), until_(until), pages_(pages), findings_(findings) {}
+
+  void Log();
+  void Image();
+  void PerCpuAreas();
+  void Tasks();
+  void Modules();
+  void Tables();
+
+  bool Table(PhysAddr start, uint64_t bytes) override {
+    if (++tables_ > kMaxTables) {
+      Told("page tables", "more tables than any kernel has");
+      return false;
+    }
+    return AddPhys({start, start + bytes}) && !TimeIsUp();
+  }
+  void Leaf(const arch::Mapping&) override {}
+  void Unreadable(PhysAddr start, const Error& error) override {
+    Told(fmt::format("page table at phys {:#x}", start.value), error.ToString());
+  }
+
+ private:
+  bool TimeIsUp() {
+    if (std::chrono::steady_clock::now() < until_) return false;
+    Told("time", "walking took too long");
+    return true;
+  }
+  bool AddPhys(PhysRange range);
+  // False: it is of no use to go on.
+  bool AddVirt(VirtRange range, std::string_view what);
+  void Told(std::string_view place, std::string_view why) {
+    findings_.Add(Severity::kInfo, "order.first-tier", fmt::format("{}: {}", place, why),
+                  "some of what should come first was not found, and comes later");
+  }
+
+  const Kernel& kernel_;
+  std::chrono::steady_clock::time_point until_;
+  PfnRuns& pages_;
+  Findings& findings_;
+  uint64_t tables_ = 0;
+};
+
+bool Collector::AddPhys(PhysRange range) {
+  const uint64_t page_bytes = kernel_.source().page_bytes();
+  PfnRange pages{Pfn(range.start.value / page_bytes),
+                 Pfn((range.end.value + page_bytes - 1) / page_bytes)};
+  if (pages_.Add(pages)) return true;
+  Told("table", "there is no room for more runs of pages");
+  return false;
+}
+
+bool Collector::AddVirt(VirtRange range, std::string_view what) {
+  if (range.empty() || range.size() > kMaxRangeBytes) {
+    Told(what, fmt::format("virt {:#x} to {:#x}", range.start.value, range.end.value));
+    return true;
+  }
+  for (VirtAddr at = range.start; at < range.end;) {
+    auto mapping = kernel_.memory().Translate(at);
+    if (!mapping) {
+      Told(what, mapping.error().ToString());
+      at = VirtAddr((at.value | 4095) + 1);
+      if (at.value == 0) return true;
+      continue;
+    }
+    const VirtAddr end = std::min(mapping->virt.end, range.end);
+    const PhysAddr phys = mapping->phys + (at - mapping->virt.start);
+    if (!AddPhys({phys, phys + (end - at)})) return false;
+    at = end;
+  }
+  return true;
+}
+
+void Collector::Log() {
+  auto ranges = walk::LogMemory(kernel_.memory(), kernel_.vmcoreinfo());
+  if (!ranges) return Told("log", ranges.error().ToString());
+  for (const VirtRange& range : *ranges) {
+    if (!AddVirt(range, "log")) return;
+  }
+}
+
+void Collector::Image() {
+  auto start = kernel_.SymbolAddress("_text");
+  if (!start) start = kernel_.SymbolAddress("_stext");
+  auto end = kernel_.SymbolAddress("_end");
+  if (!start || !end) {
+    return Told("image", (start ? end : start).error().ToString());
+  }
+  AddVirt({*start, *end}, "image");
+}
+
+void Collector::PerCpuAreas() {
+  auto start = kernel_.SymbolAddress("__per_cpu_start");
+  auto end = kernel_.SymbolAddress("__per_cpu_end");
+  if (!start || !end) return Told("per-CPU areas", (start ? end : start).error().ToString());
+  uint64_t bytes = *end - *start;
+  // A unit has room for what is allocated at run time behind the variables of the image.
+  if (auto unit = kernel_.SymbolAddress("pcpu_unit_size")) {
+    if (auto size = kernel_.memory().U32(*unit); size && *size > bytes) bytes = *size;
+  }
+  Findings damage;  // the record tells of it
+  for (uint32_t cpu : walk::PossibleCpus(kernel_, damage)) {
+    auto at = kernel_.PerCpuPointer(*start, cpu);
+    if (!at) {
+      Told(fmt::format("cpu {}", cpu), at.error().ToString());
+      continue;
+    }
+    if (!AddVirt({*at, *at + bytes}, fmt::format("per-CPU area of cpu {}", cpu))) return;
+  }
+}
+
+void Collector::Tasks() {
+  Findings damage;  // the record tells of it
+  auto tasks = walk::ReadTasks(kernel_, true, damage);
+  if (!tasks) return Told("tasks", tasks.error().ToString());
+  const uint64_t task_bytes = kernel_.SizeOf("task_struct").value_or(4096);
+  const arch::StackRules* rules = kernel_.arch().stack_rules;
+  const uint64_t stack_bytes = rules != nullptr ? rules->default_stack_bytes : kDefaultStackBytes;
+  for (const walk::Task& task : *tasks) {
+    if (TimeIsUp()) return;
+    if (!AddVirt({task.address, task.address + task_bytes}, "task_struct")) return;
+    // A dead task has given its stack back.
+    if (task.stack.value != 0 && !AddVirt({task.stack, task.stack + stack_bytes}, "kernel stack"))
+      return;
+  }
+}
+
+void Collector::Modules() {
+  Findings damage;
+  auto modules = walk::ReadModules(kernel_, damage);
+  if (!modules) return Told("modules", modules.error().ToString());
+  for (const walk::Module& module : *modules) {
+    for (const VirtRange& range : module.memory) {
+      if (range.empty()) continue;
+      if (TimeIsUp() || !AddVirt(range, module.name)) return;
+    }
+  }
+}
+
+void Collector::Tables() {
+  if (kernel_.arch().visit_tables == nullptr)
+    return Told("page tables", fmt::format("{}: not gone through", kernel_.arch().name));
+  if (!kernel_.memory().uses_page_tables()) return;
+  kernel_.arch().visit_tables(kernel_.source(), kernel_.memory().facts(), arch::Half::kKernel,
+                              *this);
+}
+
+}  // namespace
+
+void CollectFirstTier(const Kernel& kernel, std::chrono::steady_clock::time_point until,
+                      PfnRuns& pages, Findings& findings) {
+  Collector collector(kernel, until, pages, findings);
+  collector.Log();
+  collector.Image();
+  collector.PerCpuAreas();
+  collector.Tasks();
+  collector.Modules();
+  collector.Tables();
+  pages.Seal();
+}
+
+}  // namespace hmem::capture

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/capture/classify/page_layout.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/fakes/fake_memory.h"
+#include "tests/makers/memmap_maker.h"
+
+namespace hmem::capture {
+namespace {
+
+using makers::MemMapMaker;
+
+Result<PageLayout> Layout(const std::string& text) {
+  Findings findings;
+  auto vmcoreinfo = space::Vmcoreinfo::Parse(text, findings);
+  return PageLayout::Make(vmcoreinfo, nullptr, Endian::kLittle, 8, findings);
+}
+
+class PageLayoutTest : public ::testing::Test {
+ protected:
+  fakes::FakeVirtMemory memory;
+  MemMapMaker maker{memory, MemMapMaker::Kind::kBits};
+};
+
+TEST_F(PageLayoutTest, NamesTheKeyItCannotDoWithout) {
+  for (std::string_view key : {"OFFSET(page.flags)", "OFFSET(page.mapping)",
+                               "OFFSET(page._mapcount)", "OFFSET(page.private)"}) {
+    auto layout = Layout(maker.Vmcoreinfo(key));
+    ASSERT_FALSE(layout) << key;
+    EXPECT_EQ(layout.error().code(), ErrorCode::kMissingDebugInfo) << key;
+    EXPECT_NE(layout.error().ToString().find(key), std::string::npos) << layout.error().ToString();
+  }
+}
+
+TEST_F(PageLayoutTest, RefusesAMemberOutsideStructPage) {
+  std::string text = maker.Vmcoreinfo("OFFSET(page.mapping)");
+  for (const char* offset : {"57", "64", "-8"}) {
+    auto layout = Layout(text + "OFFSET(page.mapping)=" + offset + "\n");
+    ASSERT_FALSE(layout) << offset;
+    EXPECT_EQ(layout.error().code(), ErrorCode::kCorrupt) << offset;
+  }
+}
+
+TEST_F(PageLayoutTest, AFlagNumberBeyondAWordIsNone) {
+  auto layout = Layout(maker.Vmcoreinfo("NUMBER(PG_hwpoison)") + "NUMBER(PG_hwpoison)=64\n");
+  ASSERT_TRUE(layout) << layout.error().ToString();
+  EXPECT_EQ(layout->hwpoison, 0u);
+}
+
+// PG_slab is gone from 6.10 on, and its old number is another flag's.
+TEST_F(PageLayoutTest, WhereSlabIsATypeNoFlagIsTakenForIt) {
+  MemMapMaker newer(memory, MemMapMaker::Kind::kType);
+  auto layout = Layout(newer.Vmcoreinfo() + "NUMBER(PG_slab)=7\n");
+  ASSERT_TRUE(layout) << layout.error().ToString();
+  EXPECT_EQ(layout->slab_bit, 0u);
+  EXPECT_EQ(layout->type_mask, 0xff000000u);
+}
+
+}  // namespace
+}  // namespace hmem::capture
