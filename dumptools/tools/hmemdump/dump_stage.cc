@@ -10,7 +10,7 @@
 #include <memory>
 #include <optional>
 
-#include "dumptools/capture/filter/whole_scan.h"
+#include "dumptools/capture/order/scan_plan.h"
 #include "dumptools/capture/pipeline/capture.h"
 #include "dumptools/capture/target/device_target.h"
 #include "dumptools/capture/target/fd_sink.h"
@@ -76,10 +76,10 @@ Status WriteFirstChunk(const source::MemorySource& source, const CaptureOptions&
 }
 
 Result<CaptureOptions> MakeCaptureOptions(const Options& options) {
-  CaptureOptions capture{
-      .level = options.level,
-      .pipeline = {
-          .jobs = options.jobs, .keep_zero = options.keep_zero, .flush_every = kFlushEvery}};
+  CaptureOptions capture{.level = options.level,
+                         .pipeline = {.jobs = options.jobs,
+                                      .keep_zero = options.filter.keeps_zero(),
+                                      .flush_every = kFlushEvery}};
   HMEM_ASSIGN(capture.codec, codec::FindCodec(options.codec));
   return capture;
 }
@@ -218,11 +218,13 @@ class DumpRun {
   // `findings` are of record and target, `dump_findings` of the memory: only these go into END, so
   // that a dump which has every page stays complete whatever its record lacks.
   DumpRun(const source::MemorySource& source, const Options& options, const Target& target,
-          CaptureOptions capture, Findings& findings, Findings& dump_findings)
+          CaptureOptions capture, capture::ScanPlan& plan, Findings& findings,
+          Findings& dump_findings)
       : source_(source),
         options_(options),
         target_(target),
         capture_(std::move(capture)),
+        plan_(plan),
         progress_(options.progress),
         findings_(findings),
         dump_findings_(dump_findings) {
@@ -249,6 +251,7 @@ class DumpRun {
   const Options& options_;
   const Target& target_;
   CaptureOptions capture_;
+  capture::ScanPlan& plan_;
   ProgressPrinter progress_;
   Findings& findings_;
   Findings& dump_findings_;
@@ -259,10 +262,7 @@ Result<capture::CaptureOutcome> DumpRun::Stream(capture::DumpSink& sink,
                                                 const std::optional<Record>& record, bool begun) {
   HmemWriter writer(sink, writer_options);
   if (!begun) HMEM_TRY(WriteFirstChunk(source_, capture_, record, writer));
-  capture::WholeScan scan(source_);
-  capture::Tier tier{.number = 0, .scan = &scan};
-  auto outcome =
-      capture::CapturePages(source_, std::span(&tier, 1), writer, capture_, dump_findings_);
+  auto outcome = capture::CapturePages(source_, plan_.Tiers(), writer, capture_, dump_findings_);
   progress_.Finish();
   return outcome;
 }
@@ -459,7 +459,13 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
     result.record_path = StoreRecord(*record, target, findings);
   std::string record_path = result.record_path;
   Findings dump_findings;
-  DumpRun run(source, options, target, std::move(capture), findings, dump_findings);
+  capture::ScanPlan plan(source,
+                         {.filter = options.filter,
+                          .by_value = options.by_value && options.format == Format::kHmem,
+                          .wanted = options.wanted},
+                         dump_findings);
+  capture.by_value = plan.by_value();
+  DumpRun run(source, options, target, std::move(capture), plan, findings, dump_findings);
   auto made = options.format == Format::kHmem ? run.ToHmem(std::move(result), record)
                                               : run.ToElf(std::move(result));
   findings.Merge(dump_findings);

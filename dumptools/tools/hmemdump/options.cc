@@ -75,28 +75,14 @@ Status ParseCompression(const std::string& text, Options& options) {
   return {};
 }
 
-Status ParseExclude(const std::string& text, Options& options) {
-  if (text == "zero" || text == "1") {
-    options.keep_zero = false;
-  } else if (text == "none" || text == "0") {
-    options.keep_zero = true;
-  } else {
-    return Fail(
-        ErrorCode::kUnsupported,
-        fmt::format("\"{}\": not yet supported by this build, which leaves out zero pages only "
-                    "(zero, none)",
-                    text));
-  }
-  return {};
-}
-
 std::variant<Options, int> ParseOptions(int argc, char** argv) {
   Options options;
   CLI::App app{"Saves the first-failure record and the memory of a crashed kernel.", "hmemdump"};
   app.set_version_flag("--version", "hmemdump " HMEM_VERSION, "Print the version and exit.");
   app.get_formatter()->column_width(36);
   std::vector<std::string> places;
-  std::string compress = "lz4", exclude = "zero", max_bytes, order = "address";
+  std::string compress = "lz4", exclude = "zero", max_bytes, order = "value";
+  std::vector<std::string> keep;
   app.add_option(
          "places", places,
          "[SOURCE] DEST: a dump file, /dev/hmem or /proc/vmcore (default: the first of these "
@@ -107,13 +93,22 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
                  "lz4, zstd or none, with :LEVEL behind it (default lz4).")
       ->type_name("CODEC");
   app.add_option("-j,--jobs", options.jobs, "Threads that compress (default 1).")->type_name("N");
-  app.add_option("-x,--exclude", exclude, "What to leave out: zero (default) or none.")
+  app.add_option("-x,--exclude", exclude,
+                 "What to leave out: zero (default), none, names with commas between (zero, cache, "
+                 "private, user, free, anonymous, hugetlb, private-cache, slab), or a level from 0 "
+                 "to 31 as makedumpfile's.")
       ->type_name("CLASSES");
+  app.add_option("--keep", keep,
+                 "Keep whatever its class: task:PID, task:COMM or task:crashing (user memory of a "
+                 "process), range:START-END (physical). May be repeated.")
+      ->type_name("WHAT");
   std::map<std::string, Format> formats{{"hmem", Format::kHmem}, {"elf", Format::kElf}};
   app.add_option("-F,--format", options.format, "hmem (default) or elf.")
       ->transform(CLI::Transformer(formats))
       ->type_name("FORMAT");
-  app.add_option("--order", order, "Order of the pages: address (default).")->type_name("ORDER");
+  app.add_option("--order", order,
+                 "Order of the pages: value (default; the most telling first) or address.")
+      ->type_name("ORDER");
   app.add_flag("--first-failure-only", options.first_failure_only, "Make the record and no dump.");
   app.add_flag("--log-only", options.log_only,
                "Print the kernel log of SOURCE on stdout and nothing else; takes no DEST.");
@@ -158,11 +153,17 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
 
   if (auto status = ParseCompression(compress, options); !status)
     return Usage("--compress: " + status.error().ToString());
-  if (auto status = ParseExclude(exclude, options); !status)
-    return Usage("--exclude: " + status.error().ToString());
-  if (order != "address")
-    return Usage(fmt::format(
-        "--order: \"{}\": not yet supported by this build, which has address only", order));
+  auto filter = capture::PageFilter::Parse(exclude);
+  if (!filter) return Usage("--exclude: " + filter.error().ToString());
+  options.filter = *filter;
+  for (const std::string& text : keep) {
+    auto wanted = capture::Wanted::Parse(text);
+    if (!wanted) return Usage("--keep: " + wanted.error().ToString());
+    options.wanted.push_back(*std::move(wanted));
+  }
+  if (order != "address" && order != "value")
+    return Usage(fmt::format("--order: \"{}\": neither value nor address", order));
+  options.by_value = order == "value";
   if (options.jobs < 1 || options.jobs > kMaxJobs)
     return Usage(fmt::format("--jobs: {}: not from 1 to {}", options.jobs, kMaxJobs));
   if (options.deadline_s && !(*options.deadline_s > 0 && *options.deadline_s < 1e9))
@@ -183,6 +184,8 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   options.destination = places.back();
   if (places.size() == 2) options.source = places.front();
   if (options.format == Format::kElf) {
+    if (options.filter.needs_classes())
+      return Usage("--exclude: not yet supported by this build for an ELF core, but for zero");
     if (options.max_bytes != ~uint64_t{0})
       return Usage("--max-bytes: an ELF core that is cut is of no use; for -F hmem only");
     if (options.first_failure_only)

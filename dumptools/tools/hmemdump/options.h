@@ -7,7 +7,10 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
+#include "dumptools/capture/filter/page_filter.h"
+#include "dumptools/capture/filter/wanted_tasks.h"
 #include "hmem/base/result.h"
 
 namespace hmem::dump {
@@ -21,7 +24,9 @@ struct Options {
   std::string codec = "lz4";
   int level = 0;
   unsigned jobs = 1;
-  bool keep_zero = false;
+  capture::PageFilter filter;
+  std::vector<capture::Wanted> wanted;
+  bool by_value = true;
   Format format = Format::kHmem;
   bool first_failure_only = false;
   bool log_only = false;
@@ -47,7 +52,5 @@ std::variant<Options, int> ParseOptions(int argc, char** argv);
 Result<uint64_t> ParseSize(const std::string& text);
 // -c: "lz4", "zstd:3", "none". kInvalidArgument, kUnsupported.
 Status ParseCompression(const std::string& text, Options& options);
-// -x: "zero" or "none"; every other class or level is kUnsupported.
-Status ParseExclude(const std::string& text, Options& options);
 
 }  // namespace hmem::dump

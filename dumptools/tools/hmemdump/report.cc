@@ -109,7 +109,7 @@ Status PrintResult(const Options& options, const DumpResult& result, const Findi
     ::getrusage(RUSAGE_SELF, &usage);
     Say("source: {} ({}){}{}", result.source_path, result.source_format,
         result.source_access.empty() ? "" : ", large reads by ", result.source_access);
-    Say("pages: {} in RAM, {} kept, {} zero, {} filtered before, {} unreadable, "
+    Say("pages: {} in RAM, {} kept, {} zero, {} left out, {} unreadable, "
         "{} not reached\n"
         "hmemdump: {} bytes raw, {} bytes written, {:.2f} s, {} KiB of memory at most",
         result.outcome.ram_pages, counts.kept, counts.zero, counts.excluded, counts.unreadable,

@@ -54,14 +54,5 @@ TEST(ParseCompression, RefusesLevelsThatAreNone) {
     EXPECT_EQ(ParseCompression(text, options).error().code(), ErrorCode::kInvalidArgument) << text;
 }
 
-TEST(ParseExclude, TakesZeroAndNone) {
-  Options options;
-  ASSERT_TRUE(ParseExclude("none", options));
-  EXPECT_TRUE(options.keep_zero);
-  ASSERT_TRUE(ParseExclude("zero", options));
-  EXPECT_FALSE(options.keep_zero);
-  EXPECT_EQ(ParseExclude("31", options).error().code(), ErrorCode::kUnsupported);
-}
-
 }  // namespace
 }  // namespace hmem::dump
