@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The .hmem dump as a memory source. A file or block device, whole or cut anywhere behind its
-// HEADER. Not thread-safe: pages are cached.
+// HEADER.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -91,6 +92,7 @@ class HmemSource final : public MemorySource {
   HmemFile file_;
   HmemIndex index_;
   Findings findings_;
+  mutable std::mutex mutex_;  // of pages_, which caches
   HmemPages pages_;
   std::vector<PhysRange> ram_;
   std::vector<Note> notes_;
@@ -109,6 +111,7 @@ std::pair<bool, uint64_t> HmemSource::RamFrom(Pfn pfn) const {
 }
 
 PageFateRun HmemSource::FateFrom(Pfn pfn, uint64_t most_pages) const {
+  std::lock_guard lock(mutex_);
   PageLocation location = pages_.Locate(pfn);
   PageFateRun run{location.fate, std::min(location.pages, most_pages)};
   if (location.fate != PageFate::kNotReached) return run;
@@ -173,6 +176,7 @@ Status HmemSource::Read(PhysAddr addr, std::span<std::byte> out) const {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("phys {:#x} + {} bytes wraps", addr.value, out.size()));
   }
+  std::lock_guard lock(mutex_);
   while (!out.empty()) {
     uint64_t within = addr.value % page_bytes();
     size_t n = std::min<uint64_t>(out.size(), page_bytes() - within);

@@ -51,6 +51,7 @@ struct DumpIdentity {
   std::string source;    // format() of what it was made of
 };
 
+// Read(), FateFrom() and Borrow() are safe from several threads.
 class MemorySource : public PhysReader {
  public:
   ~MemorySource() override = default;

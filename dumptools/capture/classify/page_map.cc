@@ -8,13 +8,14 @@ namespace hmem::capture {
 
 Result<std::unique_ptr<PageMap>> PageMap::Open(const source::MemorySource& source,
                                                const types::TypeDb* types, Findings& findings) {
-  HMEM_ASSIGN(auto vmcoreinfo, space::Vmcoreinfo::FromSource(source, findings));
+  Findings addressing;  // whoever reads the dump meets it again
+  HMEM_ASSIGN(auto vmcoreinfo, space::Vmcoreinfo::FromSource(source, addressing));
   HMEM_ASSIGN(const arch::Arch* arch,
               arch::FindArch(source.elf_machine(), source.word_bytes(), source.endian()));
   std::unique_ptr<PageMap> made(new PageMap);
   HMEM_ASSIGN(made->layout_,
               PageLayout::Make(vmcoreinfo, types, source.endian(), source.word_bytes(), findings));
-  HMEM_ASSIGN(auto memory, space::AddressSpace::Create(source, *arch, vmcoreinfo, findings));
+  HMEM_ASSIGN(auto memory, space::AddressSpace::Create(source, *arch, vmcoreinfo, addressing));
   made->memory_ = std::move(memory);
   HMEM_ASSIGN(auto map,
               walk::MemMap::Create(vmcoreinfo, *made->memory_, types, source.page_bytes()));

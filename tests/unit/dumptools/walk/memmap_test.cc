@@ -81,13 +81,12 @@ TEST_F(MemMapTest, FlatMemoryIsOneArray) {
 }
 
 TEST_F(MemMapTest, NumbersThatNoKernelWritesAreRefused) {
-  for (auto [key, value] : {std::pair("SIZE(page)", "4096"), std::pair("SIZE(page)", "0"),
-                            std::pair("SIZE(mem_section)", "-1"),
-                            std::pair("OFFSET(mem_section.section_mem_map)", "9"),
-                            std::pair("LENGTH(mem_section)", "0"),
-                            std::pair("NUMBER(SECTION_SIZE_BITS)", "5"),
-                            std::pair("NUMBER(SECTION_SIZE_BITS)", "47"),
-                            std::pair("NUMBER(MAX_PHYSMEM_BITS)", "64")}) {
+  for (auto [key, value] :
+       {std::pair("SIZE(page)", "4096"), std::pair("SIZE(page)", "0"),
+        std::pair("SIZE(mem_section)", "-1"), std::pair("OFFSET(mem_section.section_mem_map)", "9"),
+        std::pair("LENGTH(mem_section)", "0"), std::pair("NUMBER(SECTION_SIZE_BITS)", "5"),
+        std::pair("NUMBER(SECTION_SIZE_BITS)", "47"),
+        std::pair("NUMBER(MAX_PHYSMEM_BITS)", "64")}) {
     auto map = Create(maker.Vmcoreinfo(key) + key + "=" + value + "\n");
     ASSERT_FALSE(map) << key << "=" << value;
     EXPECT_EQ(map.error().code(), ErrorCode::kCorrupt) << key << "=" << value;

@@ -156,10 +156,10 @@ TEST_P(PageClassifierTest, HeadsThatAreSeenAgainInTheMapAreTails) {
 }
 
 TEST_P(PageClassifierTest, LoopedAndForeignHeadsAreKeptAndTold) {
-  pages.SetCompoundHead(Pfn(10), pages.At(Pfn(10)).value | 1);    // itself
-  pages.SetCompoundHead(Pfn(11), pages.At(Pfn(12)).value | 1);    // behind it
-  pages.SetCompoundHead(Pfn(20), pages.At(Pfn(11)).value | 1);    // a tail
-  pages.SetCompoundHead(Pfn(21), pages.At(Pfn(5)).value | 1);     // no head
+  pages.SetCompoundHead(Pfn(10), pages.At(Pfn(10)).value | 1);  // itself
+  pages.SetCompoundHead(Pfn(11), pages.At(Pfn(12)).value | 1);  // behind it
+  pages.SetCompoundHead(Pfn(20), pages.At(Pfn(11)).value | 1);  // a tail
+  pages.SetCompoundHead(Pfn(21), pages.At(Pfn(5)).value | 1);   // no head
   pages.SetCompoundHead(Pfn(22), (pages.At(Pfn(5)) + 8).value | 1);
   pages.SetCompoundHead(Pfn(23), 0xdead0000000001);
   for (uint64_t pfn : {10, 11, 20, 21, 22, 23}) EXPECT_EQ(ClassOf(pfn), kKernel) << pfn;

@@ -27,8 +27,7 @@ TEST(PageFilter, LevelsLeaveOutWhatMakedumpfilesDo) {
   EXPECT_EQ(LeftOut("4"), "cache private-cache offline poisoned ");
   EXPECT_EQ(LeftOut("8"), "anonymous hugetlb offline poisoned ");
   EXPECT_EQ(LeftOut("16"), "free offline poisoned ");
-  EXPECT_EQ(LeftOut("31"),
-            "zero free cache private-cache anonymous hugetlb offline poisoned ");
+  EXPECT_EQ(LeftOut("31"), "zero free cache private-cache anonymous hugetlb offline poisoned ");
 }
 
 TEST(PageFilter, NamesAreThoseOfTheLevelsAndOfClasses) {

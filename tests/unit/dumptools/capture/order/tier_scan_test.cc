@@ -48,7 +48,8 @@ class TierScanTest : public ::testing::Test {
       EXPECT_FALSE(run.pages.empty());
       EXPECT_GE(run.pages.start.value, behind);
       behind = run.pages.end.value;
-      for (Pfn pfn = run.pages.start; pfn < run.pages.end; pfn = pfn + 1) told[pfn.value] = run.keep;
+      for (Pfn pfn = run.pages.start; pfn < run.pages.end; pfn = pfn + 1)
+        told[pfn.value] = run.keep;
     }
     EXPECT_LE(behind, 4096u);
     return told;

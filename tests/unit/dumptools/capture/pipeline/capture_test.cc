@@ -24,6 +24,16 @@ TEST(Capture, WorkersMakeTheSameStreamAsOne) {
   EXPECT_EQ(makers::HmemBytes(machine, {.jobs = 5}), one);
 }
 
+TEST(Capture, WorkersMayShareADumpAsTheirSource) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  makers::TempFile file{std::span<const std::byte>(makers::HmemBytes(machine))};
+  auto one = source::Open(file.path());
+  auto many = source::Open(file.path());
+  ASSERT_TRUE(one && many);
+  EXPECT_EQ(makers::HmemBytes(**many, {.jobs = 4}), makers::HmemBytes(**one));
+}
+
 TEST(Capture, CountsEveryPageOnce) {
   fakes::FakeSource machine;
   makers::FillMachine(machine);
