@@ -86,8 +86,8 @@ def _userland(kernel):
             if applet not in ("busybox", "init"):
                 (folder / "bin" / applet).symlink_to("busybox")
         shutil.copy(script, folder / "sbin" / "init")
-        shutil.copy(zoo.witness(), folder / "usr" / "sbin" / "witness")
-        shutil.copy(zoo.module(kernel), folder / "usr" / "lib" / "quartz.ko")
+        shutil.copy(zoo.program("witness/witness"), folder / "usr" / "sbin" / "witness")
+        shutil.copy(zoo.modules(kernel) / "quartz.ko", folder / "usr" / "lib" / "quartz.ko")
         _add_kernel(folder, kernel)
         (folder / "etc" / "machine-id").write_text("5f1c1f0e6b7d4f0c9d9a5f2b8a7e4c31\n", encoding="ascii")
         (folder / "etc" / "hostname").write_text("feldspar\n", encoding="ascii")
@@ -97,8 +97,8 @@ def _userland(kernel):
         for item in ("sbin/init", "usr/sbin/witness"):
             (folder / item).chmod(0o755)
 
-    key = paths.digest_of(script, BUSYBOX, zoo.witness(), zoo.module(kernel), paths.DRIVER, pathlib.Path(__file__),
-                          pathlib.Path(kernels.__file__))
+    key = paths.digest_of(script, BUSYBOX, zoo.program("witness/witness"), zoo.modules(kernel) / "quartz.ko", paths.DRIVER,
+                          pathlib.Path(__file__), pathlib.Path(kernels.__file__))
     return paths.cached_folder(f"userland/{kernel.name}-{key}", fill)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Builds what runs in the guest: tests/zoo, the module that fails on request; the witness; hmem.ko."""
+"""Builds what runs in the guest: the modules of tests/zoo, hmem.ko, small static programs."""
 import os
 import shutil
 
@@ -8,29 +8,29 @@ from .errors import Failure
 from .shell import run
 
 
-def _build(kernel, folder, name):
-    """Makes NAME.ko of a folder of sources for a kernel; a warning is a failure."""
+def _build(kernel, folder, *names):
+    """Makes each NAME.ko of a folder of sources for a kernel; a warning is a failure."""
     built = run(["make", "-C", kernel.headers, f"M={folder}", "W=1", "PAHOLE=pahole", "RESOLVE_BTFIDS=true",
                  f"-j{os.cpu_count()}", "modules"])
     said = built.stdout + built.stderr
     if "warning:" in said:
-        raise Failure(f"{name}.ko: the compiler warns: {said}")
-    if ".BTF" not in run(["readelf", "-SW", folder / f"{name}.ko"]).stdout:
-        raise Failure(f"{name}.ko got no BTF: {said}")
-    run(["strip", "--strip-debug", folder / f"{name}.ko"])
+        raise Failure(f"{' '.join(names)}: the compiler warns: {said}")
+    for name in names:
+        if ".BTF" not in run(["readelf", "-SW", folder / f"{name}.ko"]).stdout:
+            raise Failure(f"{name}.ko got no BTF: {said}")
+        run(["strip", "--strip-debug", folder / f"{name}.ko"])
 
 
-def module(kernel):
-    """quartz.ko for a kernel, with split BTF on that kernel's."""
-    sources = [paths.ZOO / "quartz.c", paths.ZOO / "Makefile"]
+def modules(kernel):
+    """The folder with each module of tests/zoo for a kernel, with split BTF on that kernel's."""
+    sources = sorted(paths.ZOO.glob("*.c"))
 
     def fill(folder):
-        for source in sources:
+        for source in [*sources, paths.ZOO / "Makefile"]:
             shutil.copy(source, folder)
-        _build(kernel, folder, "quartz")
+        _build(kernel, folder, *(source.stem for source in sources))
 
-    folder = paths.cached_folder(f"zoo/{kernel.name}-{paths.digest_of(*sources)}", fill)
-    return folder / "quartz.ko"
+    return paths.cached_folder(f"zoo/{kernel.name}-{paths.digest_of(*sources, paths.ZOO / 'Makefile')}", fill)
 
 
 def driver(kernel):
@@ -45,10 +45,11 @@ def driver(kernel):
     return folder / "hmem.ko"
 
 
-def witness():
-    source = paths.ROOT / "tests" / "e2e" / "witness" / "witness.c"
+def program(name):
+    """A program of one file in a folder of tests/e2e, "witness/witness" for example, static."""
+    source = paths.ROOT / "tests" / "e2e" / f"{name}.c"
 
     def fill(folder):
-        run(["gcc-12", "-static", "-pthread", "-O2", "-Wall", "-Wextra", "-Werror", "-o", folder / "witness", source])
+        run(["gcc-12", "-static", "-pthread", "-O2", "-Wall", "-Wextra", "-Werror", "-o", folder / source.stem, source])
 
-    return paths.cached_folder(f"zoo/witness-{paths.digest_of(source)}", fill) / "witness"
+    return paths.cached_folder(f"zoo/{source.stem}-{paths.digest_of(source)}", fill) / source.stem
