@@ -15,8 +15,8 @@ from .shell import run
 BUSYBOX = pathlib.Path("/usr/bin/busybox")
 FILES = pathlib.Path(__file__).parent / "guest_files"
 # What a Debian machine with such disks has loaded or can load.
-DISK_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic"]
-MODULES = ["virtio_pci", "virtio_blk", "ext4", "xfs", "crc32c_generic", "crc32c_intel", "libcrc32c", "i6300esb"]
+DISK_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]
+MODULES = ["virtio_pci", "virtio_blk", "ext4", "xfs", "crc32c_generic", "crc32c_intel", "libcrc32c", "i6300esb", "zram"]
 
 
 def _cpio_entry(number, name, mode, data=b"", device=(0, 0)):
@@ -44,7 +44,7 @@ def _plain_module(file):
 
 
 def disk_modules(kernel):
-    """What the virtio disk needs, as files of an initrd: modules/*.ko, and modules/order in which to load them."""
+    """What a virtio disk with ext4 needs, as files of an initrd: modules/*.ko, and modules/order in which to load them."""
     with tempfile.TemporaryDirectory() as scratch:
         base = pathlib.Path(scratch) / "lib" / "modules" / kernel.release
         kernels.copy_modules(kernel, DISK_MODULES, base)
@@ -62,7 +62,7 @@ def disk_modules(kernel):
 
 
 def initrd(kernel):
-    """The first kernel's: busybox and what the virtio disk needs."""
+    """The first kernel's: busybox and what the root file system on a virtio disk needs."""
     script = FILES / "initrd-init"
 
     def fill(folder):

@@ -15,7 +15,10 @@ from . import paths
 from .errors import Failure
 from .shell import run
 
-FLAVOUR = "cloud-amd64"
+# Boots fast, and has all a virtual machine needs.
+CLOUD = "cloud-amd64"
+# What Debian installs on real machines.
+GENERIC = "amd64"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,17 +99,17 @@ def _depends(package):
     return [re.split(r"[ (|]", word.strip())[0] for word in found.group(1).split(",")] if found else []
 
 
-def _newest(series):
-    """Release of the newest signed cloud kernel of a series, as apt sees it."""
+def _newest(series, flavour):
+    """Release of the newest signed kernel of a series, as apt sees it."""
     if series == "6.1":
-        for package in _depends(f"linux-image-{FLAVOUR}"):
-            if re.fullmatch(rf"linux-image-6\.1\..*-{FLAVOUR}", package):
+        for package in _depends(f"linux-image-{flavour}"):
+            if re.fullmatch(rf"linux-image-6\.1\..*-{flavour}", package):
                 return package.removeprefix("linux-image-")
-        raise Failure(f"linux-image-{FLAVOUR} depends on no 6.1 kernel here")
-    pattern = rf"^linux-image-{re.escape(series)}\.[0-9]+.*-{FLAVOUR}$"
+        raise Failure(f"linux-image-{flavour} depends on no 6.1 kernel here")
+    pattern = rf"^linux-image-{re.escape(series)}\.[^-]+-{flavour}$"
     names = [line.split()[0] for line in run(["apt-cache", "search", "--names-only", pattern]).stdout.splitlines()]
     if not names:
-        raise Failure(f"apt knows no linux-image-{series}.*-{FLAVOUR}")
+        raise Failure(f"apt knows no linux-image-{series}.*-{flavour}")
     return max(names, key=lambda name: [int(n) for n in re.findall(r"\d+", name)]).removeprefix("linux-image-")
 
 
@@ -149,10 +152,10 @@ def _relocate_headers(kernel):
 
 
 @functools.cache
-def kernel(series):
+def kernel(series, flavour=CLOUD):
     """The newest kernel of a series ("6.1", "6.12")."""
-    version(f"linux-image-{FLAVOUR}")
-    release = _newest(series)
+    version(f"linux-image-{flavour}")
+    release = _newest(series, flavour)
     package = f"linux-image-{release}"
     name = f"kernels/{package}_{version(package).replace(':', '_')}"
 
