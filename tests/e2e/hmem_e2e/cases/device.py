@@ -3,7 +3,7 @@
 import functools
 import re
 
-from .. import device_guest, kernels, own_kernels
+from .. import device_guest, kernels, memory_map, own_kernels
 from ..errors import Failure, Skip
 from ..runner import Case
 
@@ -58,22 +58,11 @@ def _regions(said):
     return [tuple(int(word, 0) for word in line.split()[1:]) for line in said if line.startswith("region ")]
 
 
-def _memory_map(said):
-    """What the first kernel called System RAM, without what it had reserved for the second: half-open ranges. The first MiB
-    is reserved in both (crash_reserve_low_1M), and no core header that x86 makes has it."""
-    lines = [re.match(r"iomem +([0-9a-f]+)-([0-9a-f]+) : (System RAM|Crash kernel)", line) for line in said]
-    found = [(match.group(3), int(match.group(1), 16), int(match.group(2), 16) + 1) for match in lines if match]
-    left = [(start, end) for kind, start, end in found if kind == "System RAM"]
-    for kind, first, last in [("Crash kernel", 0, 1 << 20), *found]:
-        if kind == "Crash kernel":
-            left = [part for start, end in left for part in ((start, min(end, first)), (max(start, last), end)) if part[0] < part[1]]
-    return left
-
-
 def _is_iomem(said):
     told = [(start, start + size) for start, size, _, kind in _regions(said) if kind == 1]
-    if told != _memory_map(said) or not told:
-        raise Failure(f"HMEM_REGIONS {told}, /proc/iomem of the first kernel {_memory_map(said)}")
+    expected = memory_map.dumped_ram("\n".join(line.removeprefix("iomem ") for line in said if line.startswith("iomem ")))
+    if told != expected:
+        raise Failure(f"HMEM_REGIONS {told}, /proc/iomem of the first kernel {expected}")
 
 
 def _compare(guest, regions):
