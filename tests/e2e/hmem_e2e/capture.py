@@ -5,7 +5,7 @@ import json
 import pathlib
 import shutil
 
-from . import images, kernels, machine, own_kernels, paths, zoo
+from . import images, kernels, machine, mix, own_kernels, paths, zoo
 from .errors import Failure
 
 # Under emulation, with another guest beside it, on a busy machine. A healthy run needs a tenth of these.
@@ -52,12 +52,18 @@ class Plan:
     # Ask kdump-arm for all its verbs before it arms.
     arming: bool = False
     target_size: str = "600M"
+    # Units of memory of every kind (see mix.py), written down by tests/zoo/page_truth.c; the guest then fails without a witness.
+    mix: int = 0
+    # Further words for the command line of the kernel that fails.
+    words: str = ""
     # Words for the capture kernel's command line.
     append: str = ""
     # "done": the first kernel has come up again and powered off. "reset": the capture kernel has reset the machine.
     until: str = "done"
     # Of the target's disk: writes to it fail.
     bad_sector: int | None = None
+    # Of Debian's kernel.
+    flavour: str = kernels.CLOUD
     # Of a kernel of ours; "" is Debian's.
     profile: str = ""
     # Of the kernel of ours that captures; "" is the one that crashes.
@@ -87,7 +93,7 @@ def target_device(plan):
 
 
 def first_kernel(plan):
-    return own_kernels.kernel(plan.series, plan.profile) if plan.profile else kernels.kernel(plan.series)
+    return own_kernels.kernel(plan.series, plan.profile) if plan.profile else kernels.kernel(plan.series, plan.flavour)
 
 
 def other_kernel(plan):
@@ -116,17 +122,21 @@ def guest_settings(plan):
         "WARN_FIRST": "yes" if plan.warn_first else "",
         "ARMING": "yes" if plan.arming else "",
         "FILL_MIB": plan.fill_mib or "",
+        "MIX": plan.mix or "",
     }
 
 
 def prepare(plan, folder):
-    """Makes the disks; returns (kernel, root disk, target disk or None)."""
+    """Makes the disks; returns (kernel, root disk, target disk or None). With a mix there is a third one, mix.img."""
     kernel = first_kernel(plan)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     root = folder / "root.img"
     driver = zoo.driver(kernels.kernel(plan.driver)) if plan.driver else None
-    images.root_disk(root, kernel, plan.preset, configuration(plan), guest_settings(plan), other_kernel(plan), driver)
+    images.root_disk(root, kernel, plan.preset, configuration(plan), guest_settings(plan), other_kernel(plan), driver,
+                     mix.guest_files(kernel) if plan.mix else None)
+    if plan.mix:
+        mix.make_disk(folder / mix.DISK)
     target = None
     if plan.target != "root":
         target = folder / "target.img"
@@ -136,11 +146,15 @@ def prepare(plan, folder):
 
 def boot(plan, folder, kernel, root, target_drive):
     drives = [machine.plain_drive(root)] + ([target_drive] if target_drive else [])
+    if plan.mix:
+        drives.append(machine.plain_drive(folder / mix.DISK))
     # On a busy host the emulated timer can be late for the kernel's test of it, which ends in a panic ("IO-APIC + timer doesn't
     # work"); kdump-arm passes the word on to the capture kernel.
     command_line = "console=ttyS0 root=/dev/vda rw oops=panic panic=10 no_timer_check"
     if plan.crashkernel:
         command_line += f" crashkernel={plan.crashkernel}"
+    if plan.words:
+        command_line += f" {plan.words}"
     return machine.Machine(folder, kernel.vmlinuz, images.initrd(kernel), command_line, drives,
                            memory_mib=plan.memory_mib, cpu=plan.cpu, cpus=plan.cpus, last_disk=plan.disk,
                            extra=[*plan.hardware, *(["-action", "reboot=shutdown"] if plan.until == "reset" else [])])
@@ -197,6 +211,7 @@ def collect(plan, folder, root, target, timeline, lines):
         dump = _only(out / "crash", "dump.hmem") or max((out / "crash").rglob("dump.*incomplete"), default=None,
                                                         key=lambda path: path.stat().st_size)
     root.unlink()
+    (folder / mix.DISK).unlink(missing_ok=True)
     (folder / "timeline.json").write_text(json.dumps(timeline, indent=1), encoding="ascii")
     return Captured(plan, folder, out / "truth", record, dump, timeline, lines)
 

@@ -127,9 +127,10 @@ def _add_kernel(root, kernel):
         run(["depmod", "-b", root, kernel.release])
 
 
-def root_disk(path, kernel, preset, configuration, settings, other_kernel=None, driver=None):
+def root_disk(path, kernel, preset, configuration, settings, other_kernel=None, driver=None, files=None):
     """An ext4 root file system with our programs, kdump-arm's configuration and the guest's settings; `other_kernel` is
-    installed beside the one that the guest boots, and `driver` takes the place of that one's own hmem.ko."""
+    installed beside the one that the guest boots, `driver` takes the place of that one's own hmem.ko, and `files` are
+    {place: file of the host}, executable."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         root = pathlib.Path(scratch) / "root"
         run(["cp", "-a", "--reflink=auto", _userland(kernel), root])
@@ -144,6 +145,9 @@ def root_disk(path, kernel, preset, configuration, settings, other_kernel=None, 
             if not program.exists():
                 raise Failure(f"{program} is not built")
             shutil.copy(program, root / place / name)
+        for place, file in (files or {}).items():
+            shutil.copy(file, root / place)
+            (root / place).chmod(0o755)
         (root / "etc" / "hmem" / "kdump-arm.conf").write_text(configuration, encoding="ascii")
         (root / "etc" / "guest.conf").write_text("".join(f"{k}='{v}'\n" for k, v in settings.items()), encoding="ascii")
         file_system(path, "ext4", "1G", root)
