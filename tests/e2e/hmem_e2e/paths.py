@@ -63,5 +63,6 @@ def program(preset, name):
     faults."""
     if preset == "capture-faults":
         return BUILD / "capture" / "faults" / name
-    places = {"hmem-init": "capture-kernel/init", "device-test": "tests/device"}
+    places = {"hmem-init": "capture-kernel/init", "device-test": "tests/device", "truth_map": "tests/classes",
+              "class_map": "tests/classes"}
     return BUILD / preset / places.get(name, f"dumptools/tools/{name}") / name
