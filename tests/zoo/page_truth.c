@@ -72,8 +72,9 @@ static u32 page_truth_of_folio(struct folio *folio)
 {
 	u32 word = folio_order(folio) << TRUTH_ORDER_SHIFT;
 
+	/* The slab allocator has uses of its own for what the others look at. */
 	if (folio_test_slab(folio))
-		word |= TRUTH_SLAB;
+		return word | TRUTH_SLAB;
 	if (folio_test_anon(folio))
 		word |= TRUTH_ANON;
 	if (folio_test_ksm(folio))
