@@ -2,12 +2,13 @@
 /*
  * Writes down what the kernel itself holds of every page, when it panics.
  *
- * A panic notifier, the last of all, fills one word for each pfn with the kernel's own predicates. Boot
- * with crash_kexec_post_notifiers: other CPUs are stopped then, and nothing between the notifier and
- * the capture kernel allocates or frees, so that a dump has the very struct pages that were asked.
+ * A panic notifier, the last of all, fills one word for each pfn with the kernel's own predicates.
+ * Boot with crash_kexec_post_notifiers: other CPUs are stopped then, and nothing between the
+ * notifier and the capture kernel allocates or frees, so that a dump has the very struct pages that
+ * were asked.
  *
- * The dump is read through the symbol page_truth, which kallsyms has: struct page_truth_header below,
- * little-endian, without padding.
+ * The dump is read through the symbol page_truth, which kallsyms has: struct page_truth_header
+ * below, little-endian, without padding.
  */
 #include <linux/hugetlb.h>
 #include <linux/kernel.h>
@@ -25,13 +26,13 @@
 #define PAGE_TRUTH_VERSION	1
 
 /*
- * The word of a pfn. Of a compound page each word has what its head says, but for the bits marked "own". Of a
- * page that is not online no bit behind TRUTH_ONLINE is set.
+ * The word of a pfn. Of a compound page each word has what its head says, but for the bits marked
+ * "own". Of a page that is not online no bit behind TRUTH_ONLINE is set.
  */
 #define TRUTH_WRITTEN		BIT(0)	/* the notifier got as far as this pfn */
 #define TRUTH_VALID		BIT(1)	/* pfn_valid(): there is a struct page */
 #define TRUTH_ONLINE		BIT(2)	/* pfn_to_online_page(): it means something */
-#define TRUTH_BUDDY		BIT(3)	/* in a block of the buddy allocator, not only its first page */
+#define TRUTH_BUDDY		BIT(3)	/* in a block of the buddy allocator: all its pages */
 #define TRUTH_SLAB		BIT(4)
 #define TRUTH_ANON		BIT(5)
 #define TRUTH_KSM		BIT(6)
@@ -47,7 +48,7 @@
 #define TRUTH_HWPOISON		BIT(16)	/* own */
 #define TRUTH_HWPOISON_HEAD	BIT(17)
 #define TRUTH_RESERVED		BIT(18)	/* own */
-#define TRUTH_ZERO_PAGE		BIT(19)	/* own: the one that zero pages of user space are mapped to */
+#define TRUTH_ZERO_PAGE		BIT(19)	/* own: what user space reads before it writes */
 #define TRUTH_ORDER_SHIFT	24	/* 6 bits: of the buddy block or the compound page */
 
 struct page_truth_header {
@@ -169,7 +170,7 @@ static int __init page_truth_init(void)
 		vfree(page_truth_words);
 		return error;
 	}
-	pr_info("page_truth: %lu pfns, header %px\n", end, &page_truth);
+	pr_info("page_truth: %lu pfns\n", end);
 	return 0;
 }
 
