@@ -92,7 +92,7 @@ class Maps(unittest.TestCase):
 
 
 class DumpedRam(unittest.TestCase):
-    IOMEM = ("00001000-0009fbff : System RAM\n00100000-3ffdefff : System RAM\n  02000000-02ffffff : Kernel code\n"
+    IOMEM = ("00001000-0009fbff : System RAM \n00100000-3ffdefff : System RAM\n  02000000-02ffffff : Kernel code\n"
              "  30000000-3bffffff : Crash kernel\n")
 
     def test_the_reserved_part_and_the_first_mib_are_not_dumped(self):

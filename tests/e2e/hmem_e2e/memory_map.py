@@ -4,7 +4,7 @@ import re
 
 from .errors import Failure
 
-_LINE = re.compile(r"^ *([0-9a-f]+)-([0-9a-f]+) : (System RAM|Crash kernel)$", re.MULTILINE)
+_LINE = re.compile(r"^ *([0-9a-f]+)-([0-9a-f]+) : (System RAM|Crash kernel) *$", re.MULTILINE)
 
 
 def dumped_ram(iomem):
