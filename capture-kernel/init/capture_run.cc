@@ -352,6 +352,8 @@ StageOutcome CaptureRun::Run(Stage stage) {
   destination.cpus = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
   if (stage == Stage::kFull) console_->Say(fmt::format("dumping with {} CPUs", destination.cpus));
   destination.identity = IdentityFile();
+  destination.exclude = plan_.exclude;
+  destination.keep = plan_.keep;
   uint64_t seconds = limits.deadline_ms / 1000;
   destination.end_after_s = seconds - std::min(kEndingSeconds, seconds / 4);
   auto fault = faults_.find(StageName(stage));

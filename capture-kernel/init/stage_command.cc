@@ -33,11 +33,21 @@ ChildCommand StageCommand(Stage stage, const StageDestination& destination,
       add({"--jobs", "1", "--compress", "none"});
       break;
     case Stage::kAddress:
-      add({"--jobs", "1", "--compress", "none", "--no-record"});
+      // Nothing of the old kernel is followed but its memory map: whatever was in the others' way.
+      add({"--jobs", "1", "--compress", "none", "--no-record", "--order", "address",
+           "--no-classify"});
       break;
     case Stage::kLog:
       add({"--log-only", "--max-bytes", kLogBytes});
       break;
+  }
+  if (stage == Stage::kFull || stage == Stage::kSingle) {
+    add({"--exclude", destination.exclude});
+    for (size_t at = 0; at < destination.keep.size();) {
+      std::string word = destination.keep.substr(at, destination.keep.find(' ', at) - at);
+      at += word.size() + 1;
+      if (!word.empty()) add({"--keep", word});
+    }
   }
   if (stage != Stage::kLog) {
     if (destination.device) add({"--overwrite-dump"});

@@ -21,6 +21,8 @@ struct StageDestination {
   bool device = false;  // a raw block device, whose content may go
   unsigned cpus = 1;    // that the capture kernel has; the full dump uses them all
   std::string identity{plan::kIdentityConfPath};
+  std::string exclude = "zero";  // hmemdump's -x
+  std::string keep;              // its --keep, with blanks between
   // A dump that has not got further by then ends by itself, with what it has; 0: no limit.
   uint64_t end_after_s = 0;
 };

@@ -23,6 +23,8 @@ std::string* TextField(std::string_view key, CapturePlan* plan) {
   if (key == "target.fs_type") return &target.file_system.type;
   if (key == "target.fs_uuid") return &target.file_system.uuid;
   if (key == "target.directory") return &target.directory;
+  if (key == "exclude") return &plan->exclude;
+  if (key == "keep") return &plan->keep;
   return nullptr;
 }
 
@@ -178,8 +180,9 @@ std::string FormatCapturePlan(const CapturePlan& plan) {
       "{}\ndeadline.total = {}\n",
       plan.deadlines.record_s, plan.deadlines.dump_s, plan.deadlines.target_s, plan.deadlines.log_s,
       plan.deadlines.total_s);
-  text += fmt::format("final_action = {}\ndump_cpus = {}\n", FinalActionName(plan.final_action),
-                      plan.dump_cpus);
+  text += fmt::format("final_action = {}\ndump_cpus = {}\nexclude = {}\n",
+                      FinalActionName(plan.final_action), plan.dump_cpus, plan.exclude);
+  if (!plan.keep.empty()) text += fmt::format("keep = {}\n", plan.keep);
   return text;
 }
 

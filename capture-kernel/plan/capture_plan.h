@@ -76,6 +76,9 @@ struct CapturePlan {
   // To dump with. Where the capture kernel runs fewer, the others are brought up when the record is
   // durable; 0: none are.
   uint64_t dump_cpus = 0;
+  // hmemdump's -x, and its --keep with blanks between.
+  std::string exclude = "zero";
+  std::string keep;
 
   bool operator==(const CapturePlan&) const = default;
 

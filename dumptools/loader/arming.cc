@@ -252,6 +252,8 @@ class Preparer {
     input.plan.source = config_.source;
     input.plan.deadlines = config_.deadlines;
     input.plan.final_action = config_.final_action;
+    input.plan.exclude = config_.exclude;
+    input.plan.keep = config_.keep;
     if (cpus_.one_at_first) input.plan.dump_cpus = cpus_.cpus;
     input.module_files = out_.module_files;
     input.device_module_files = out_.device_module_files;

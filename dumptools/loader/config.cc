@@ -81,6 +81,17 @@ Status SetKernel(const std::string& value, Config* config) {
   return {};
 }
 
+constexpr size_t kMaxWordsBytes = 1024;
+
+// For hmemdump; what they mean is the tool's affair.
+Status SetWords(const std::string& value, std::string* words) {
+  if (value.empty()) return Refuse("nothing behind the =");
+  if (value.size() > kMaxWordsBytes)
+    return Refuse(fmt::format("longer than {} bytes", kMaxWordsBytes));
+  *words = value;
+  return {};
+}
+
 // "auto" or a number.
 Status SetCpus(std::string_view value, Config* config) {
   if (value == "auto") {
@@ -120,6 +131,14 @@ Status Apply(const plan::KeyValue& entry, Config* config) {
   if (entry.key == "source") {
     HMEM_ASSIGN(config->source, plan::ParseSourceChoice(entry.value));
     return {};
+  }
+  if (entry.key == "exclude") return SetWords(entry.value, &config->exclude);
+  if (entry.key == "keep") {
+    if (entry.value == "nothing") {
+      config->keep.clear();
+      return {};
+    }
+    return SetWords(entry.value, &config->keep);
   }
   if (entry.key == "cpus") return SetCpus(entry.value, config);
   if (entry.key == "final_action") {

@@ -23,6 +23,9 @@ struct Config {
   std::optional<uint64_t> cpus = 1;
   uint64_t panic_timeout_s = 10;  // the capture kernel's panic=
   plan::Deadlines deadlines;
+  // What the dump leaves out, and what of that it keeps: words of hmemdump(8).
+  std::string exclude = "zero,cache,private,user,free";
+  std::string keep = "task:crashing";
   plan::FinalAction final_action = plan::FinalAction::kReboot;
   std::map<std::string, std::string> labels;
 };

@@ -32,7 +32,7 @@ ScanPlan::ScanPlan(const source::MemorySource& source, const ScanRequest& reques
                                       [](const Wanted& w) { return w.needs_kernel(); });
   if (walks) {
     Walk(request);
-  } else {
+  } else if (request.classify) {
     OpenMap(nullptr);
   }
   wanted_.Seal();

@@ -21,6 +21,7 @@ namespace hmem::capture {
 struct ScanRequest {
   PageFilter filter;
   bool by_value = true;
+  bool classify = true;  // false: no struct page is looked at, not even for poisoned pages
   std::vector<Wanted> wanted;
   // Walking for the first tier and for what is wanted ends after so long.
   std::chrono::steady_clock::duration walk_time = std::chrono::seconds(5);

@@ -420,6 +420,7 @@ Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Opti
       break;
     case TargetKind::kDevice: {
       HMEM_ASSIGN(CaptureOptions capture, MakeCaptureOptions(options));
+      capture.by_value = options.by_value;  // as the dump will be that goes on behind it
       HMEM_ASSIGN(auto sink, capture::OpenDevice(target.path, AllowedBy(options), 0));
       HmemWriter writer(*sink, {.dump_id = dump_id});
       HMEM_TRY(WriteFirstChunk(source, capture, record, writer));
@@ -462,6 +463,7 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
   capture::ScanPlan plan(source,
                          {.filter = options.filter,
                           .by_value = options.by_value && options.format == Format::kHmem,
+                          .classify = options.classify,
                           .wanted = options.wanted},
                          dump_findings);
   capture.by_value = plan.by_value();

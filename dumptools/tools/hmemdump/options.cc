@@ -109,6 +109,9 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   app.add_option("--order", order,
                  "Order of the pages: value (default; the most telling first) or address.")
       ->type_name("ORDER");
+  bool no_classify = false;
+  app.add_flag("--no-classify", no_classify,
+               "Look at no struct page: nothing but pages of zeros is left out.");
   app.add_flag("--first-failure-only", options.first_failure_only, "Make the record and no dump.");
   app.add_flag("--log-only", options.log_only,
                "Print the kernel log of SOURCE on stdout and nothing else; takes no DEST.");
@@ -164,6 +167,9 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   if (order != "address" && order != "value")
     return Usage(fmt::format("--order: \"{}\": neither value nor address", order));
   options.by_value = order == "value";
+  options.classify = !no_classify;
+  if (no_classify && (options.by_value || filter->needs_classes() || !options.wanted.empty()))
+    return Usage("--no-classify: needs --order address, and no --keep or classes to leave out");
   if (options.jobs < 1 || options.jobs > kMaxJobs)
     return Usage(fmt::format("--jobs: {}: not from 1 to {}", options.jobs, kMaxJobs));
   if (options.deadline_s && !(*options.deadline_s > 0 && *options.deadline_s < 1e9))

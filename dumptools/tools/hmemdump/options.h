@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "dumptools/capture/filter/page_filter.h"
-#include "dumptools/capture/filter/wanted_tasks.h"
+#include "dumptools/capture/filter/wanted.h"
 #include "hmem/base/result.h"
 
 namespace hmem::dump {
@@ -27,6 +27,7 @@ struct Options {
   capture::PageFilter filter;
   std::vector<capture::Wanted> wanted;
   bool by_value = true;
+  bool classify = true;
   Format format = Format::kHmem;
   bool first_failure_only = false;
   bool log_only = false;

@@ -9,7 +9,10 @@
 #include <sstream>
 #include <string>
 
+#include "dumptools/capture/filter/page_filter.h"
+#include "dumptools/capture/filter/wanted.h"
 #include "dumptools/loader/arming.h"
+#include "dumptools/loader/command_line.h"
 #include "dumptools/loader/config.h"
 #include "dumptools/loader/reservation.h"
 #include "dumptools/tools/kdump-arm/arm_machine.h"
@@ -50,7 +53,12 @@ bool Answered() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 Result<loader::Config> ReadConfig(const loader::Host& host, const Options& options) {
   if (!options.config_named && !host.IsNamed(options.config_path)) return loader::Config();
   HMEM_ASSIGN(std::string text, host.Read(options.config_path));
-  return loader::ParseConfig(text, options.config_path);
+  HMEM_ASSIGN(auto config, loader::ParseConfig(text, options.config_path));
+  // hmemdump would refuse them, in the worst hour.
+  HMEM_TRY(Within(options.config_path + ": exclude", capture::PageFilter::Parse(config.exclude)));
+  for (const std::string& word : loader::CommandLineWords(config.keep))
+    HMEM_TRY(Within(options.config_path + ": keep", capture::Wanted::Parse(word)));
+  return config;
 }
 
 int Arm(const loader::Host& host, const Options& options) {

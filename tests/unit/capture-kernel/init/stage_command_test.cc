@@ -24,14 +24,17 @@ TEST(StageCommand, EveryRungIsSimplerThanTheOneAbove) {
             "/mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kRecordAgain), Line(Stage::kRecord));
   EXPECT_EQ(Line(Stage::kFull),
-            "/bin/hmemdump --stats --progress none --identity /etc/hmem/identity.conf /proc/vmcore "
+            "/bin/hmemdump --exclude zero --stats --progress none --identity "
+            "/etc/hmem/identity.conf /proc/vmcore "
             "/mnt/x/dump.hmem");
-  EXPECT_EQ(Line(Stage::kSingle),
-            "/bin/hmemdump --jobs 1 --compress none --stats --progress none --identity "
-            "/etc/hmem/identity.conf "
-            "/proc/vmcore /mnt/x/dump.hmem");
+  EXPECT_EQ(
+      Line(Stage::kSingle),
+      "/bin/hmemdump --jobs 1 --compress none --exclude zero --stats --progress none --identity "
+      "/etc/hmem/identity.conf "
+      "/proc/vmcore /mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kAddress),
-            "/bin/hmemdump --jobs 1 --compress none --no-record --stats --progress none --identity "
+            "/bin/hmemdump --jobs 1 --compress none --no-record --order address --no-classify "
+            "--stats --progress none --identity "
             "/etc/hmem/identity.conf /proc/vmcore "
             "/mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kLog), "/bin/hmemdump --log-only --max-bytes 48K /proc/vmcore");
@@ -54,10 +57,23 @@ TEST(StageCommand, ADumpEndsBeforeItIsKilledAndARecordHasNothingToEnd) {
 }
 
 TEST(StageCommand, OnADeviceOnlyADumpMayBeOverwritten) {
-  EXPECT_EQ(
-      Line(Stage::kFull, {"/proc/vmcore", "/dev/vdb", true}),
-      "/bin/hmemdump --overwrite-dump --stats --progress none --identity /etc/hmem/identity.conf "
-      "/proc/vmcore /dev/vdb");
+  EXPECT_EQ(Line(Stage::kFull, {"/proc/vmcore", "/dev/vdb", true}),
+            "/bin/hmemdump --exclude zero --overwrite-dump --stats --progress none --identity "
+            "/etc/hmem/identity.conf "
+            "/proc/vmcore /dev/vdb");
+}
+
+TEST(StageCommand, FullDumpsLeaveOutWhatThePlanSays) {
+  StageDestination destination{.source = "", .path = "/dev/vdb", .device = true};
+  destination.exclude = "31";
+  destination.keep = "task:crashing  range:0x1000-0x2000";
+  for (Stage stage : {Stage::kFull, Stage::kSingle})
+    EXPECT_THAT(
+        Line(stage, destination),
+        testing::HasSubstr(" --exclude 31 --keep task:crashing --keep range:0x1000-0x2000 "))
+        << StageName(stage);
+  for (Stage stage : {Stage::kRecord, Stage::kAddress, Stage::kLog})
+    EXPECT_THAT(Line(stage, destination), Not(testing::HasSubstr(" 31"))) << StageName(stage);
 }
 
 TEST(StageCommand, TheIdentityCanBeACopy) {
@@ -69,9 +85,10 @@ TEST(StageCommand, TheIdentityCanBeACopy) {
 
 TEST(StageCommand, WithoutASourceHmemdumpFindsIt) {
   StageDestination destination{.source = "", .path = "/mnt/x/dump.hmem"};
-  EXPECT_EQ(Line(Stage::kFull, destination),
-            "/bin/hmemdump --stats --progress none --identity /etc/hmem/identity.conf "
-            "/mnt/x/dump.hmem");
+  EXPECT_EQ(
+      Line(Stage::kFull, destination),
+      "/bin/hmemdump --exclude zero --stats --progress none --identity /etc/hmem/identity.conf "
+      "/mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kLog, destination), "/bin/hmemdump --log-only --max-bytes 48K");
 }
 

@@ -21,6 +21,8 @@ CapturePlan PathPlan() {
   plan.deadlines = {.record_s = 5, .dump_s = 6, .target_s = 7, .log_s = 8, .total_s = 9};
   plan.final_action = FinalAction::kPoweroff;
   plan.dump_cpus = 4;
+  plan.exclude = "31";
+  plan.keep = "task:crashing range:0x1-0x2";
   return plan;
 }
 

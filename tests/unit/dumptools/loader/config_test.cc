@@ -43,6 +43,16 @@ TEST(Config, TakesEveryKey) {
             (std::map<std::string, std::string>{{"region", "eu-1"}, {"rack", "a b"}}));
 }
 
+TEST(Config, TheDumpIsFilteredUnlessToldOtherwise) {
+  Config config = ParseConfig("", "c").value();
+  EXPECT_EQ(config.exclude, "zero,cache,private,user,free");
+  EXPECT_EQ(config.keep, "task:crashing");
+  config = ParseConfig("exclude = none\nkeep = nothing\n", "c").value();
+  EXPECT_EQ(config.exclude, "none");
+  EXPECT_EQ(config.keep, "");
+  EXPECT_FALSE(ParseConfig("exclude =\n", "c"));
+}
+
 TEST(Config, CpusAreANumberOrAutomatic) {
   EXPECT_EQ(ParseConfig("cpus = auto", "c").value().cpus, std::nullopt);
   EXPECT_EQ(Refusal("cpus = all"),

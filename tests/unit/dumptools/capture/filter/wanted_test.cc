@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "dumptools/capture/filter/wanted_tasks.h"
+#include "dumptools/capture/filter/wanted.h"
 
 #include <gtest/gtest.h>
 
