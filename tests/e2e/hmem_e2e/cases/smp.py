@@ -87,7 +87,7 @@ def _saved(run_, captured):
     equal(differences, "crashed CPU", failure["crashed_cpu"], run_.crashed)
     equal(differences, "place", failure["cause"]["location"]["symbol"], "quartz_face")
     found = scope.report("verify", captured.dump)
-    for field in ("pages_not_reached", "pages_unreadable", "pages_excluded"):
+    for field in ("pages_not_reached", "pages_unreadable"):
         equal(differences, field, int(found[field]), 0)
     equal(differences, "complete", found["origin"]["complete"], True)
     equal(differences, "CPUs online", scope.report("sys", captured.dump)["cpus_online"], run_.present)
