@@ -94,6 +94,10 @@ std::vector<Tier> ScanPlan::Tiers() {
   return tiers;
 }
 
+bool ScanPlan::Wants(Pfn pfn, PageClass page_class) const {
+  return IsWanted(rules_.wanted, pfn, page_class);
+}
+
 std::unique_ptr<PageScan> ScanPlan::AddressOrder() const {
   return std::make_unique<TierScan>(rules_, TierScan::Part::kAll, findings_);
 }

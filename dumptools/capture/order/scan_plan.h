@@ -42,6 +42,8 @@ class ScanPlan {
   bool by_value() const { return by_value_; }
   bool classifies() const { return map_ != nullptr; }
   const PageMap* page_map() const { return map_.get(); }
+  // Kept whatever the filter says of its class.
+  bool Wants(Pfn pfn, PageClass page_class) const;
 
  private:
   void OpenMap(const types::TypeDb* types);

@@ -35,6 +35,12 @@ Membership In(const PfnRuns* set, Pfn pfn, Pfn end) {
 
 }  // namespace
 
+// What is not there, or must not be touched, nobody can want.
+bool IsWanted(const PfnRuns* set, Pfn pfn, PageClass page_class) {
+  return page_class != PageClass::kPoisoned && page_class != PageClass::kOffline &&
+         In(set, pfn, pfn + 1).in;
+}
+
 TierScan::TierScan(const ScanRules& rules, Part part, Findings& findings)
     : rules_(rules), part_(part) {
   if (rules.map != nullptr) classifier_.emplace(*rules.map, *rules.layout, findings);
@@ -74,14 +80,9 @@ std::optional<ScannedRun> TierScan::TakeFront() {
   const PageClass page_class = class_run_.page_class;
   bool keep = !rules_.filter->Excludes(page_class);
   Pfn until = left.end;
-  // What is not there, or must not be touched, nobody can want.
-  bool wanted = false;
-  if (page_class != PageClass::kPoisoned && page_class != PageClass::kOffline) {
-    Membership member = In(rules_.wanted, left.start, until);
-    until = member.until;
-    wanted = member.in;
-    keep = keep || wanted;
-  }
+  const bool wanted = IsWanted(rules_.wanted, left.start, page_class);
+  until = In(rules_.wanted, left.start, until).until;
+  keep = keep || wanted;
   Membership first = part_ == Part::kAll ? Membership{.in = false, .until = until}
                                          : In(rules_.first_tier, left.start, until);
   until = first.until;

@@ -28,6 +28,9 @@ struct ScanRules {
   const PfnRuns* wanted = nullptr;
 };
 
+// `set`, which may be absent, has `pfn`, and it is there and may be touched.
+bool IsWanted(const PfnRuns* set, Pfn pfn, PageClass page_class);
+
 class TierScan final : public PageScan {
  public:
   enum class Part {

@@ -14,6 +14,7 @@
 
 #include "dumptools/tools/hmemdump/dump_stage.h"
 #include "dumptools/tools/hmemdump/exit_code.h"
+#include "dumptools/tools/hmemdump/explain_stage.h"
 #include "dumptools/tools/hmemdump/fault.h"
 #include "dumptools/tools/hmemdump/log_stage.h"
 #include "dumptools/tools/hmemdump/options.h"
@@ -57,6 +58,15 @@ int PrintLog(const source::MemorySource& source, const Options& options) {
   return findings.HasLosses() ? kExitLosses : kExitComplete;
 }
 
+int Explain(const source::MemorySource& source, const Options& options) {
+  Findings findings;
+  auto page = ExplainPage(source, options, findings);
+  if (!page) return Complain(page.error());
+  if (auto printed = PrintExplanation(*page, options); !printed) return Complain(printed.error());
+  PrintFindings(findings);
+  return findings.HasLosses() ? kExitLosses : kExitComplete;
+}
+
 int ExitCodeOf(const DumpResult& result, const Findings& findings) {
   if (result.dump_made) {
     if (result.outcome.reason == v1::DumpEnd::REASON_WRITE_ERROR) return kExitFailed;
@@ -73,7 +83,7 @@ Result<std::unique_ptr<source::MemorySource>> OpenSource(const Options& options)
 int Run(const Options& options) {
   auto start = std::chrono::steady_clock::now();
   Target target;
-  if (!options.log_only) {
+  if (!options.log_only && !options.explain) {
     auto resolved = ResolveTarget(options.destination, options.format == Format::kElf,
                                   options.first_failure_only);
     if (!resolved) return Complain(resolved.error());
@@ -83,6 +93,7 @@ int Run(const Options& options) {
   if (!source) return Complain(source.error());
   ObeyFaultOfSource((*source)->format());
   if (options.log_only) return PrintLog(**source, options);
+  if (options.explain) return Explain(**source, options);
   Findings findings;
   auto result = options.first_failure_only
                     ? RunRecordStage(**source, options, target, findings)

@@ -31,6 +31,18 @@ Result<int> ParseInt(std::string_view text, std::string_view what) {
   return value;
 }
 
+// Hexadecimal with 0x.
+Result<uint64_t> ParsePfn(std::string_view text) {
+  const bool hexadecimal = text.starts_with("0x");
+  std::string_view digits = hexadecimal ? text.substr(2) : text;
+  uint64_t value = 0;
+  auto [end, ec] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, hexadecimal ? 16 : 10);
+  if (ec != std::errc() || end != digits.data() + digits.size())
+    return std::unexpected(Bad(fmt::format("\"{}\" is not a number", text)));
+  return value;
+}
+
 int Usage(const std::string& text) {
   Say("{}; see hmemdump --help", text);
   return kExitUsage;
@@ -82,6 +94,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   app.get_formatter()->column_width(36);
   std::vector<std::string> places;
   std::string compress = "lz4", exclude = "zero", max_bytes, order = "value";
+  std::string explain;
   std::vector<std::string> keep;
   app.add_option(
          "places", places,
@@ -115,6 +128,10 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   app.add_flag("--first-failure-only", options.first_failure_only, "Make the record and no dump.");
   app.add_flag("--log-only", options.log_only,
                "Print the kernel log of SOURCE on stdout and nothing else; takes no DEST.");
+  app.add_option("--explain", explain,
+                 "Print what the page with this number is, by which rule, and whether it would be "
+                 "kept; takes no DEST.")
+      ->type_name("PFN");
   app.add_option("--record", options.record_path, "Embed this record instead of building one.")
       ->type_name("FILE");
   app.add_flag("--no-record", options.no_record,
@@ -179,8 +196,16 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
     if (!size) return Usage("--max-bytes: " + size.error().ToString());
     options.max_bytes = *size;
   }
-  if (options.log_only) {
-    if (places.size() > 1) return Usage("--log-only takes SOURCE and no DEST");
+  if (!explain.empty()) {
+    auto pfn = ParsePfn(explain);
+    if (!pfn) return Usage("--explain: " + pfn.error().ToString());
+    options.explain = *pfn;
+  }
+  if (options.log_only || options.explain) {
+    if (options.log_only && options.explain) return Usage("--log-only and --explain: one of them");
+    if (places.size() > 1)
+      return Usage(fmt::format("{} takes SOURCE and no DEST",
+                               options.log_only ? "--log-only" : "--explain"));
     if (!places.empty()) options.source = places[0];
     return options;
   }

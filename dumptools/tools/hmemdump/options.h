@@ -31,6 +31,7 @@ struct Options {
   Format format = Format::kHmem;
   bool first_failure_only = false;
   bool log_only = false;
+  std::optional<uint64_t> explain;  // a pfn
   std::string record_path;
   bool no_record = false;
   std::string identity_path;

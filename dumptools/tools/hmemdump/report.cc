@@ -69,16 +69,23 @@ void ProgressPrinter::Show(const capture::PageCounts& counts, uint64_t ram_pages
   if (kind_ == Progress::kNone) return;
   auto now = std::chrono::steady_clock::now();
   if (now < next_) return;
-  next_ = now + std::chrono::milliseconds(500);
+  next_ = now + (terminal_ && kind_ == Progress::kPlain ? std::chrono::milliseconds(500)
+                                                        : std::chrono::milliseconds(1000));
+  // Tiers differ in how fast they go; it is the best guess there is.
+  const double seconds = std::chrono::duration<double>(now - start_).count();
   uint64_t done = counts.all();
+  const double left =
+      done == 0 ? 0 : seconds * static_cast<double>(ram_pages - done) / static_cast<double>(done);
   if (kind_ == Progress::kJson) {
-    SayText(fmt::format("{{\"pages_done\": {}, \"pages\": {}, \"bytes\": {}}}\n", done, ram_pages,
-                        stream_bytes));
+    SayText(
+        fmt::format("{{\"pages_done\": {}, \"pages\": {}, \"bytes\": {}, \"seconds\": {:.1f}, "
+                    "\"seconds_left\": {:.1f}}}\n",
+                    done, ram_pages, stream_bytes, seconds, left));
     return;
   }
   uint64_t percent = ram_pages == 0 ? 100 : done * 100 / ram_pages;
-  SayText(fmt::format("{}hmemdump: {}%, {} MiB written{}", terminal_ ? "\r" : "", percent,
-                      stream_bytes >> 20, terminal_ ? "" : "\n"));
+  SayText(fmt::format("{}hmemdump: {}%, {} MiB written, {:.0f} s left{}", terminal_ ? "\r" : "",
+                      percent, stream_bytes >> 20, left, terminal_ ? "   " : "\n"));
   drawn_ = terminal_;
 }
 
@@ -115,6 +122,13 @@ Status PrintResult(const Options& options, const DumpResult& result, const Findi
         result.outcome.ram_pages, counts.kept, counts.zero, counts.excluded, counts.unreadable,
         counts.missing, counts.kept * result.page_bytes, result.outcome.stream_bytes,
         result.seconds, usage.ru_maxrss);
+    for (int i = 0; i < capture::kPageClasses; ++i) {
+      const auto index = static_cast<size_t>(i);
+      const uint64_t read = counts.read_by_class[index], out = counts.excluded_by_class[index];
+      if (read + out == 0) continue;
+      Say("class {}: {} pages read, {} left out",
+          capture::PageClassName(static_cast<capture::PageClass>(i)), read, out);
+    }
   }
   if (options.json) {
     Json json;
@@ -133,6 +147,14 @@ Status PrintResult(const Options& options, const DumpResult& result, const Findi
     json["pages_excluded"] = counts.excluded;
     json["pages_unreadable"] = counts.unreadable;
     json["pages_not_reached"] = counts.missing;
+    json["classes"] = Json::object();
+    for (int i = 0; i < capture::kPageClasses; ++i) {
+      const auto index = static_cast<size_t>(i);
+      const uint64_t read = counts.read_by_class[index], out = counts.excluded_by_class[index];
+      if (read + out == 0) continue;
+      std::string name(capture::PageClassName(static_cast<capture::PageClass>(i)));
+      json["classes"][name] = {{"pages_read", read}, {"pages_left_out", out}};
+    }
     json["bytes"] = result.outcome.stream_bytes;
     json["seconds"] = result.seconds;
     json["exit_code"] = result.exit_code;

@@ -25,6 +25,7 @@ class ProgressPrinter {
   Progress kind_;
   bool terminal_;
   bool drawn_ = false;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point next_{};
 };
 

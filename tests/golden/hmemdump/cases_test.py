@@ -205,6 +205,15 @@ class Hmemdump(unittest.TestCase):
         self.assertEqual((code, left), (3, ["dump.hmem", "first-failure.pb"]))
         self.assertIn("target full", full[-1])
 
+    def test_explain_names_the_page_and_what_becomes_of_it(self):
+        told, _ = self.run_it("--explain", "0x101", self.core, code=0)
+        self.assertEqual(told.decode(), "pfn 0x101, phys 0x101000: unknown\n  pages of this dump cannot be told apart\n  kept\n")
+        told, _ = self.run_it("--explain", "257", "--json", self.core, code=0)
+        self.assertEqual(json.loads(told)["class"], "unknown")
+        self.refused("--explain", "1", self.core, code=1, saying="pfn 0x1: no RAM")
+        self.refused("--explain", "page", self.core, code=2, saying='--explain: "page" is not a number')
+        self.refused("--explain", "0x101", self.core, self.out, code=2, saying="--explain takes SOURCE and no DEST")
+
     def test_what_cannot_be_classified_is_kept_and_told(self):
         printed, _ = self.run_it("-x", "31", "--no-record", "--json", self.core, self.out, code=3)
         result = json.loads(printed)
