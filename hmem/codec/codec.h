@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Packing and unpacking of one block. hmem/codec/<name>_codec.cc defines `const Codec&
-// <Name>Codec()`; the build finds it by the file's name. Thread-safe: no state between calls.
+// <Name>Codec()`; the build finds it by the file's name. Thread-safe: the work memory that a codec
+// keeps between calls belongs to the thread.
 #pragma once
 
 #include <cstddef>

@@ -5,7 +5,9 @@
 #include <lz4.h>
 #include <lz4hc.h>
 
+#include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "hmem/codec/codec.h"
 
@@ -28,9 +30,15 @@ Result<size_t> Pack(std::span<const std::byte> raw, std::span<std::byte> out, in
   const char* in = reinterpret_cast<const char*>(raw.data());
   char* packed = reinterpret_cast<char*>(out.data());
   int room = static_cast<int>(std::min(out.size(), kMaxInt));
-  int n = level > 1 ? LZ4_compress_HC(in, packed, static_cast<int>(raw.size()), room, level)
-                    : LZ4_compress_fast(in, packed, static_cast<int>(raw.size()), room,
-                                        level < 0 ? -level : 1);
+  const int bytes = static_cast<int>(raw.size());
+  // Of the library's own, the state of the high-compression packer would be 256 KiB from the heap
+  // for each block.
+  thread_local std::vector<uint64_t> fast_state(LZ4_sizeofState() / 8 + 1);
+  thread_local std::vector<uint64_t> high_state;
+  if (level > 1 && high_state.empty()) high_state.resize(LZ4_sizeofStateHC() / 8 + 1);
+  int n = level > 1 ? LZ4_compress_HC_extStateHC(high_state.data(), in, packed, bytes, room, level)
+                    : LZ4_compress_fast_extState(fast_state.data(), in, packed, bytes, room,
+                                                 level < 0 ? -level : 1);
   if (n <= 0)
     return Fail(ErrorCode::kLimit,
                 fmt::format("lz4: {} bytes do not fit into {}", raw.size(), out.size()));

@@ -25,10 +25,10 @@ Result<size_t> Pack(std::span<const std::byte> raw, std::span<std::byte> out, in
   HMEM_TRY(Ready());
   thread_local std::vector<std::byte> work(LZO1X_1_MEM_COMPRESS);
   // The packer knows no end of its output: it gets room for the worst case.
-  std::vector<std::byte> worst;
+  thread_local std::vector<std::byte> worst;
   std::span<std::byte> to = out;
   if (out.size() < Bound(raw.size())) {
-    worst.resize(Bound(raw.size()));
+    if (worst.size() < Bound(raw.size())) worst.resize(Bound(raw.size()));
     to = worst;
   }
   lzo_uint n = to.size();
@@ -38,7 +38,7 @@ Result<size_t> Pack(std::span<const std::byte> raw, std::span<std::byte> out, in
     return Fail(ErrorCode::kLimit,
                 fmt::format("lzo: {} bytes do not fit into {}", raw.size(), out.size()));
   }
-  if (!worst.empty()) std::copy_n(worst.begin(), n, out.begin());
+  if (to.data() != out.data()) std::copy_n(to.begin(), n, out.begin());
   return n;
 }
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// zlib streams, as kdump-compressed pages are stored. Levels 1 to 9; 0 and below stand for the
-// library's default.
+// zlib streams, as kdump-compressed pages are stored. Levels 1 to 9; 0 and below stand for 1, since
+// whoever dumps waits for it.
 #include <fmt/format.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <bit>
+#include <limits>
+#include <optional>
 
 #include "hmem/codec/codec.h"
 
@@ -13,16 +16,69 @@ namespace {
 
 size_t Bound(size_t raw_bytes) { return compressBound(raw_bytes); }
 
+// A deflate stream of one thread, begun anew for each block. Window and hash table are no larger
+// than the block needs: both are cleared each time, and for a page the library's own sizes would
+// be 16 times as much.
+class Deflater {
+ public:
+  Deflater() = default;
+  Deflater(const Deflater&) = delete;
+  Deflater& operator=(const Deflater&) = delete;
+  ~Deflater() { End(); }
+
+  // Ready to pack a block of `bytes` at `level`.
+  Status Begin(size_t bytes, int level) {
+    const int window_bits = std::clamp(static_cast<int>(std::bit_width(bytes - (bytes != 0))),
+                                       kSmallestWindowBits, kLargestWindowBits);
+    if (settings_ == Settings{level, window_bits} && deflateReset(&stream_) == Z_OK) return {};
+    End();
+    const int memory_level = std::min(window_bits - 6, kDefaultMemoryLevel);
+    int status =
+        deflateInit2(&stream_, level, Z_DEFLATED, window_bits, memory_level, Z_DEFAULT_STRATEGY);
+    if (status != Z_OK)
+      return Fail(ErrorCode::kLimit, fmt::format("zlib: nothing to pack with: status {}", status));
+    settings_ = Settings{level, window_bits};
+    return {};
+  }
+  z_stream& stream() { return stream_; }
+
+ private:
+  static constexpr int kSmallestWindowBits = 9;
+  static constexpr int kLargestWindowBits = 15;
+  static constexpr int kDefaultMemoryLevel = 8;
+
+  struct Settings {
+    int level;
+    int window_bits;
+    bool operator==(const Settings&) const = default;
+  };
+
+  void End() {
+    if (settings_) deflateEnd(&stream_);
+    settings_.reset();
+  }
+
+  z_stream stream_{};
+  std::optional<Settings> settings_;  // nothing: no stream
+};
+
 Result<size_t> Pack(std::span<const std::byte> raw, std::span<std::byte> out, int level) {
-  uLongf n = out.size();
-  int status = compress2(reinterpret_cast<Bytef*>(out.data()), &n,
-                         reinterpret_cast<const Bytef*>(raw.data()), raw.size(),
-                         level <= 0 ? Z_DEFAULT_COMPRESSION : std::min(level, Z_BEST_COMPRESSION));
-  if (status != Z_OK) {
+  constexpr size_t kMost = std::numeric_limits<uInt>::max();
+  if (raw.size() > kMost)
+    return Fail(ErrorCode::kLimit, fmt::format("zlib: {} bytes in a block", raw.size()));
+  thread_local Deflater deflater;
+  HMEM_TRY(deflater.Begin(raw.size(), std::clamp(level, Z_BEST_SPEED, Z_BEST_COMPRESSION)));
+  z_stream& stream = deflater.stream();
+  // The library does not write to its input, but its type says so.
+  stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(raw.data()));
+  stream.avail_in = static_cast<uInt>(raw.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(std::min(out.size(), kMost));
+  if (int status = deflate(&stream, Z_FINISH); status != Z_STREAM_END) {
     return Fail(ErrorCode::kLimit,
                 fmt::format("zlib: {} bytes into {}: status {}", raw.size(), out.size(), status));
   }
-  return n;
+  return static_cast<size_t>(stream.total_out);
 }
 
 Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {

@@ -139,6 +139,20 @@ Status SubHeaderFields(Fields& io, SubHeader& sub, uint32_t version) {
   return {};
 }
 
+struct MachineName {
+  std::string_view prefix;  // of utsname.machine; the longest that fits counts
+  uint16_t machine;
+};
+// The names the kernel's UTS_MACHINE takes; the first of each machine is its usual one.
+constexpr MachineName kMachineNames[] = {
+    {"x86_64", EM_X86_64},   {"i686", EM_386},    {"i386", EM_386},
+    {"i486", EM_386},        {"i586", EM_386},    {"aarch64", EM_AARCH64},
+    {"arm", EM_ARM},         {"ppc64", EM_PPC64}, {"ppc", EM_PPC},
+    {"s390x", EM_S390},      {"riscv", EM_RISCV}, {"mips", EM_MIPS},
+    {"sparc64", EM_SPARCV9}, {"ia64", EM_IA_64},  {"loongarch", EM_LOONGARCH},
+    {"m68k", EM_68K},
+};
+
 bool MachinePacks(std::string_view machine) {
   return machine == "m68k" ||
          (machine.size() == 4 && machine[0] == 'i' && machine.substr(2) == "86");
@@ -238,27 +252,24 @@ std::array<std::byte, kKdumpDescriptorBytes> BuildKdumpDescriptor(const KdumpDes
 }
 
 uint16_t KdumpElfMachine(const KdumpHeader& header) {
-  struct Name {
-    std::string_view prefix;  // of utsname.machine; the longest that fits counts
-    uint16_t machine;
-  };
-  // The names the kernel's UTS_MACHINE takes.
-  static constexpr Name kNames[] = {
-      {"x86_64", EM_X86_64},   {"i386", EM_386},    {"i486", EM_386},
-      {"i586", EM_386},        {"i686", EM_386},    {"aarch64", EM_AARCH64},
-      {"arm", EM_ARM},         {"ppc64", EM_PPC64}, {"ppc", EM_PPC},
-      {"s390x", EM_S390},      {"riscv", EM_RISCV}, {"mips", EM_MIPS},
-      {"sparc64", EM_SPARCV9}, {"ia64", EM_IA_64},  {"loongarch", EM_LOONGARCH},
-      {"m68k", EM_68K},
-  };
-  const Name* best = nullptr;
-  for (const Name& name : kNames) {
+  const MachineName* best = nullptr;
+  for (const MachineName& name : kMachineNames) {
     if (header.machine().starts_with(name.prefix) &&
         (best == nullptr || name.prefix.size() > best->prefix.size())) {
       best = &name;
     }
   }
   return best == nullptr ? uint16_t{EM_NONE} : best->machine;
+}
+
+std::string_view KdumpMachineName(uint16_t elf_machine) {
+  auto name = std::ranges::find(kMachineNames, elf_machine, &MachineName::machine);
+  return name == std::end(kMachineNames) ? std::string_view() : name->prefix;
+}
+
+KdumpLayout KdumpLayoutOf(int word_bytes, std::string_view machine) {
+  if (word_bytes == 8) return KdumpLayout::k64;
+  return MachinePacks(machine) ? KdumpLayout::k32Packed : KdumpLayout::k32Padded;
 }
 
 std::string_view KdumpCodecName(uint32_t flags) {
@@ -276,6 +287,13 @@ std::string_view KdumpCodecName(uint32_t flags) {
     default:
       return {};
   }
+}
+
+std::optional<uint32_t> KdumpCodecFlag(std::string_view codec) {
+  for (uint32_t flag : {0u, kKdumpPageZlib, kKdumpPageLzo, kKdumpPageSnappy, kKdumpPageZstd}) {
+    if (KdumpCodecName(flag) == codec) return flag;
+  }
+  return std::nullopt;
 }
 
 }  // namespace hmem::format

@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,7 +44,6 @@ inline constexpr uint32_t kKdumpPageZstd = 0x20;
 
 inline constexpr std::string_view kKdumpSignature = "KDUMP   ";
 inline constexpr std::string_view kDiskdumpSignature = "DISKDUMP";
-inline constexpr std::string_view kFlattenedSignature{"makedumpfile\0\0\0\0", 16};
 
 inline constexpr size_t kKdumpHeaderBytes = 464;     // of the longest layout
 inline constexpr size_t kKdumpSubHeaderBytes = 104;  // of the longest layout
@@ -116,5 +116,11 @@ uint16_t KdumpElfMachine(const KdumpHeader& header);
 // "zlib", "lzo", "snappy", "zstd", "none" of a descriptor's flags; empty for flags that are none of
 // these.
 std::string_view KdumpCodecName(uint32_t flags);
+// The opposite; nothing for a codec that the format does not have.
+std::optional<uint32_t> KdumpCodecFlag(std::string_view codec);
+// What utsname.machine is on such a machine; empty where KdumpElfMachine() knows none.
+std::string_view KdumpMachineName(uint16_t elf_machine);
+// The layout of a machine with words of so many bytes.
+KdumpLayout KdumpLayoutOf(int word_bytes, std::string_view machine);
 
 }  // namespace hmem::format

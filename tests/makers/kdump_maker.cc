@@ -21,10 +21,8 @@ void Put(std::vector<std::byte>& file, uint64_t offset, std::span<const std::byt
 }
 
 uint32_t FlagsOf(std::string_view codec) {
-  for (uint32_t flags :
-       {0u, format::kKdumpPageZlib, format::kKdumpPageLzo, format::kKdumpPageZstd}) {
-    if (format::KdumpCodecName(flags) == codec) return flags;
-  }
+  auto flag = format::KdumpCodecFlag(codec);
+  if (flag) return *flag;
   std::fprintf(stderr, "kdump_maker: unknown codec %.*s\n", static_cast<int>(codec.size()),
                codec.data());
   std::abort();
