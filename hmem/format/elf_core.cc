@@ -165,19 +165,13 @@ uint64_t ElfCoreHeaderBytes(int word_bytes, uint64_t segments) {
   return bytes;
 }
 
-Result<std::vector<std::byte>> BuildElfCoreHeader(const ElfHeader& header,
-                                                  std::span<const ElfSegment> segments) {
-  if (segments.size() > kMaxElfSegments) {
-    return Fail(ErrorCode::kLimit,
-                fmt::format("ELF core: {} segments, at most {}", segments.size(), kMaxElfSegments));
-  }
+std::vector<std::byte> BuildElfFileHeader(const ElfHeader& header, uint64_t segments) {
   const int word_bytes = header.word_bytes;
-  const bool extended = segments.size() >= PN_XNUM;
+  const bool extended = segments >= PN_XNUM;
   const uint64_t file_header_bytes = ElfFileHeaderBytes(word_bytes);
-  const uint64_t section_bytes = extended ? ElfSectionEntryBytes(word_bytes) : 0;
 
   std::vector<std::byte> bytes;
-  bytes.reserve(ElfCoreHeaderBytes(word_bytes, segments.size()));
+  bytes.reserve(file_header_bytes);
   for (int value :
        {ELFMAG0, static_cast<int>(ELFMAG1), static_cast<int>(ELFMAG2), static_cast<int>(ELFMAG3),
         word_bytes == 8 ? ELFCLASS64 : ELFCLASS32,
@@ -190,31 +184,61 @@ Result<std::vector<std::byte>> BuildElfCoreHeader(const ElfHeader& header,
   out.U16(ET_CORE);
   out.U16(header.machine);
   out.U32(EV_CURRENT);
-  out.Word(0);                                  // e_entry
-  out.Word(file_header_bytes + section_bytes);  // e_phoff
-  out.Word(extended ? file_header_bytes : 0);   // e_shoff
+  out.Word(0);                  // e_entry
+  out.Word(file_header_bytes);  // e_phoff
+  out.Word(extended ? file_header_bytes + segments * ElfProgramEntryBytes(word_bytes) : 0);
   out.U32(header.flags);
   out.U16(file_header_bytes);
   out.U16(ElfProgramEntryBytes(word_bytes));
-  out.U16(extended ? PN_XNUM : segments.size());
-  out.U16(extended ? section_bytes : 0);  // e_shentsize
-  out.U16(extended ? 1 : 0);              // e_shnum
-  out.U16(SHN_UNDEF);                     // e_shstrndx
-  if (extended) {
-    size_t at = bytes.size();
-    bytes.resize(at + section_bytes);
-    at += word_bytes == 8 ? offsetof(Elf64_Shdr, sh_info) : offsetof(Elf32_Shdr, sh_info);
-    Store<uint32_t>(&bytes[at], static_cast<uint32_t>(segments.size()), header.endian);
-  }
-  for (size_t i = 0; i < segments.size(); ++i) {
-    if (word_bytes == 4 && !FitsElf32(segments[i])) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("ELF core: segment {} at phys {:#x} does not fit ELF32", i,
-                              segments[i].phys.value));
-    }
-    AppendSegment(out, segments[i], word_bytes);
-  }
+  out.U16(extended ? PN_XNUM : segments);
+  out.U16(extended ? ElfSectionEntryBytes(word_bytes) : 0);  // e_shentsize
+  out.U16(extended ? 1 : 0);                                 // e_shnum
+  out.U16(SHN_UNDEF);                                        // e_shstrndx
   return bytes;
 }
+
+Result<std::vector<std::byte>> BuildElfProgramHeader(const ElfHeader& header,
+                                                     const ElfSegment& segment) {
+  if (header.word_bytes == 4 && !FitsElf32(segment)) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("ELF core: a segment at phys {:#x} does not fit ELF32", segment.phys.value));
+  }
+  std::vector<std::byte> bytes;
+  bytes.reserve(ElfProgramEntryBytes(header.word_bytes));
+  Appender out(bytes, header.endian, header.word_bytes);
+  AppendSegment(out, segment, header.word_bytes);
+  return bytes;
+}
+
+std::vector<std::byte> BuildElfCountSection(const ElfHeader& header, uint64_t segments) {
+  std::vector<std::byte> bytes;
+  if (segments < PN_XNUM) return bytes;
+  bytes.resize(ElfSectionEntryBytes(header.word_bytes));
+  size_t at =
+      header.word_bytes == 8 ? offsetof(Elf64_Shdr, sh_info) : offsetof(Elf32_Shdr, sh_info);
+  Store<uint32_t>(&bytes[at], static_cast<uint32_t>(segments), header.endian);
+  return bytes;
+}
+
+Result<std::vector<std::byte>> BuildElfCoreHeader(const ElfHeader& header,
+                                                  std::span<const ElfSegment> segments) {
+  if (segments.size() > kMaxElfSegments) {
+    return Fail(ErrorCode::kLimit,
+                fmt::format("ELF core: {} segments, at most {}", segments.size(), kMaxElfSegments));
+  }
+  std::vector<std::byte> bytes = BuildElfFileHeader(header, segments.size());
+  bytes.reserve(ElfCoreHeaderBytes(header.word_bytes, segments.size()));
+  for (const ElfSegment& segment : segments) {
+    HMEM_ASSIGN(auto entry, BuildElfProgramHeader(header, segment));
+    bytes.insert(bytes.end(), entry.begin(), entry.end());
+  }
+  std::vector<std::byte> section = BuildElfCountSection(header, segments.size());
+  bytes.insert(bytes.end(), section.begin(), section.end());
+  return bytes;
+}
+
+// In e_flags of these the lowest bit belongs to the architecture.
+bool ElfHasIncompleteFlag(uint16_t machine) { return machine != EM_PPC64 && machine != EM_MIPS; }
 
 }  // namespace hmem::format

@@ -15,9 +15,9 @@
 
 namespace hmem::format {
 
-// Program headers that are read at most; Linux itself writes a handful, fragmented memory a few
-// thousand.
-inline constexpr uint64_t kMaxElfSegments = 64 * 1024;
+// Program headers that are read and written at most. Linux itself writes a handful; a core without
+// excluded pages has one more for each stretch of them.
+inline constexpr uint64_t kMaxElfSegments = 1024 * 1024;
 // Bytes that hold the header of either class.
 inline constexpr size_t kElfHeaderBytes = 64;
 
@@ -67,13 +67,25 @@ Result<std::vector<ElfSegment>> ParseElfSegments(std::span<const std::byte> byte
                                                  const ElfHeader& header);
 
 // Where the first byte behind the headers of a core with `segments` program headers may lie: ELF
-// header, section header 0 where PN_XNUM needs it, program headers.
+// header, program headers right behind it (makedumpfile looks nowhere else), section header 0 where
+// PN_XNUM needs it.
 uint64_t ElfCoreHeaderBytes(int word_bytes, uint64_t segments);
 
-// The header bytes of an ET_CORE with these segments, ElfCoreHeaderBytes() long. Of `header` the
-// class, byte order, machine and flags count; the offsets and counts are filled in.
-// kInvalidArgument: an address does not fit ELF32. kLimit: more than kMaxElfSegments.
+// The three parts of that, for an ET_CORE. Of `header` the class, byte order, machine and flags
+// count; the offsets and counts are filled in.
+std::vector<std::byte> BuildElfFileHeader(const ElfHeader& header, uint64_t segments);
+// kInvalidArgument: an address does not fit ELF32.
+Result<std::vector<std::byte>> BuildElfProgramHeader(const ElfHeader& header,
+                                                     const ElfSegment& segment);
+// Empty where the count fits the ELF header.
+std::vector<std::byte> BuildElfCountSection(const ElfHeader& header, uint64_t segments);
+// All three, ElfCoreHeaderBytes() long. kLimit: more than kMaxElfSegments.
 Result<std::vector<std::byte>> BuildElfCoreHeader(const ElfHeader& header,
                                                   std::span<const ElfSegment> segments);
+
+// e_flags of a core whose writer stopped before its end, as makedumpfile -E has it.
+inline constexpr uint32_t kElfIncomplete = 1;
+// False where e_flags belong to the architecture.
+bool ElfHasIncompleteFlag(uint16_t machine);
 
 }  // namespace hmem::format

@@ -20,6 +20,8 @@
 namespace hmem::source {
 namespace {
 
+// Linux itself has a handful, fragmented memory a few thousand.
+constexpr uint64_t kMaxRegions = 64 * 1024;
 constexpr uint64_t kAllOnes = std::numeric_limits<uint64_t>::max();
 constexpr size_t kRegionsAtOnce = 256;
 constexpr size_t kNoteBytesAtOnce = 64 * 1024;
@@ -98,9 +100,9 @@ Status DeviceFacts::ReadInfo() {
   if (!IsPageSize(info.page_bytes))
     return Corrupt(fmt::format("HMEM_INFO: pages of {} bytes", info.page_bytes));
   if (info.region_count == 0) return Corrupt("HMEM_INFO: no memory");
-  if (info.region_count > format::kMaxElfSegments) {
+  if (info.region_count > kMaxRegions) {
     return Fail(ErrorCode::kLimit, At(fmt::format("HMEM_INFO: {} regions, at most {} are read",
-                                                  info.region_count, format::kMaxElfSegments)));
+                                                  info.region_count, kMaxRegions)));
   }
   endian = info.elf_data == ELFDATA2LSB ? Endian::kLittle : Endian::kBig;
   return {};

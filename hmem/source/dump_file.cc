@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <limits>
 #include <mutex>
@@ -16,7 +17,9 @@
 #include "hmem/base/address.h"
 #include "hmem/base/fd.h"
 #include "hmem/base/file_mapping.h"
+#include "hmem/format/flattened.h"
 #include "hmem/source/block_cache.h"
+#include "hmem/source/flattened_index.h"
 #include "hmem/source/window_cache.h"
 
 namespace hmem::source {
@@ -35,6 +38,52 @@ struct DumpFile::State {
         windows(map_window_bytes, path, [this](uint64_t offset, size_t bytes_wanted) {
           return FileMapping::Map(fd.get(), offset, bytes_wanted, path);
         }) {}
+
+  // Of the file itself, flattened or not.
+  Result<size_t> ReadSome(uint64_t offset, std::span<std::byte> out) {
+    if (access == Access::kMapWindows) {
+      std::lock_guard lock(mutex);
+      return ReadMapped(offset, out);
+    }
+    if (out.size() <= BlockCache::kLargestRead) {
+      std::lock_guard lock(mutex);
+      return blocks.Read(offset, out);
+    }
+    return PreadSome(fd.get(), out, offset, path);
+  }
+
+  Result<size_t> ReadFlattened(uint64_t offset, std::span<std::byte> out) {
+    size_t done = 0;
+    while (done < out.size() && offset + done < size_bytes) {
+      FlattenedIndex::Piece piece = flattened->At(offset + done);
+      std::span<std::byte> part = out.subspan(done);
+      part = part.first(std::min<uint64_t>(part.size(), piece.bytes));
+      if (piece.in_file) {
+        HMEM_ASSIGN(size_t n, ReadSome(piece.file_offset, part));
+        if (n < part.size()) return done + n;
+      } else {
+        std::ranges::fill(part, std::byte{0});
+      }
+      done += part.size();
+    }
+    return done;
+  }
+
+  // Reads the index of a flattened file, where this is one.
+  Status FindFlattened() {
+    std::array<std::byte, format::kFlattenedSignature.size()> head;
+    HMEM_ASSIGN(size_t n, ReadSome(0, head));
+    auto signature = std::as_bytes(std::span(format::kFlattenedSignature));
+    if (n < head.size() || !std::ranges::equal(head, signature)) return {};
+    auto read = [this](uint64_t offset, std::span<std::byte> out) { return ReadSome(offset, out); };
+    auto index = Within(path, FlattenedIndex::Read(read, size_bytes, findings));
+    if (!index) return std::unexpected(index.error());
+    findings.Add(Severity::kInfo, "source.flattened", path,
+                 "a flattened file (makedumpfile -F), read as the dump that it makes");
+    flattened = *std::move(index);
+    size_bytes = flattened->size_bytes();
+    return {};
+  }
 
   Result<size_t> ReadMapped(uint64_t offset, std::span<std::byte> out) {
     size_t done = 0;
@@ -64,6 +113,8 @@ struct DumpFile::State {
   std::mutex mutex;  // of both caches
   BlockCache blocks;
   WindowCache windows;
+  std::optional<FlattenedIndex> flattened;
+  Findings findings;
 };
 
 DumpFile::DumpFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -74,6 +125,7 @@ DumpFile::~DumpFile() = default;
 const std::string& DumpFile::path() const { return state_->path; }
 uint64_t DumpFile::size_bytes() const { return state_->size_bytes; }
 bool DumpFile::is_procfs() const { return state_->is_procfs; }
+const Findings& DumpFile::findings() const { return state_->findings; }
 
 namespace {
 
@@ -110,8 +162,10 @@ Result<OpenedFile> OpenDump(const std::string& path) {
 Result<DumpFile> DumpFile::Open(const std::string& path, uint64_t map_window_bytes) {
   HMEM_ASSIGN(OpenedFile file, OpenDump(path));
   Access access = file.is_procfs ? Access::kMapWindows : Access::kPread;
-  return DumpFile(std::make_unique<State>(std::move(file.fd), path, file.size_bytes, file.is_procfs,
-                                          access, map_window_bytes));
+  auto state = std::make_unique<State>(std::move(file.fd), path, file.size_bytes, file.is_procfs,
+                                       access, map_window_bytes);
+  if (!file.is_procfs) HMEM_TRY(state->FindFlattened());
+  return DumpFile(std::move(state));
 }
 
 Result<DumpFile> DumpFile::OpenAs(const std::string& path, Access access,
@@ -127,15 +181,7 @@ Result<size_t> DumpFile::ReadSome(uint64_t offset, std::span<std::byte> out) con
       end > static_cast<uint64_t>(std::numeric_limits<off_t>::max())) {
     return size_t{0};  // no file reaches that far
   }
-  if (state_->access == Access::kMapWindows) {
-    std::lock_guard lock(state_->mutex);
-    return state_->ReadMapped(offset, out);
-  }
-  if (out.size() <= BlockCache::kLargestRead) {
-    std::lock_guard lock(state_->mutex);
-    return state_->blocks.Read(offset, out);
-  }
-  return PreadSome(state_->fd.get(), out, offset, state_->path);
+  return state_->flattened ? state_->ReadFlattened(offset, out) : state_->ReadSome(offset, out);
 }
 
 Status DumpFile::Read(uint64_t offset, std::span<std::byte> out) const {

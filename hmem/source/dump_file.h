@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The file a dump is in, read at any offset: regular files and block devices with pread and a small
 // cache for small reads, /proc/vmcore through mapped windows, because pread maps and unmaps every
-// page there and is some twenty times slower.
+// page there and is some twenty times slower. A flattened file is read as the dump that it makes.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 
+#include "hmem/base/findings.h"
 #include "hmem/base/result.h"
 
 namespace hmem::source {
@@ -22,8 +23,8 @@ class DumpFile {
     kMapWindows,  // where mmap fails, pread; a page with a memory error is kIo, EIO
   };
 
-  // kUnsupported: not a regular file or block device. kIo. Files of procfs are mapped, all else is
-  // read.
+  // kUnsupported: not a regular file or block device, or a flattened file of another version. kIo.
+  // Files of procfs are mapped, all else is read.
   static Result<DumpFile> Open(const std::string& path, uint64_t map_window_bytes);
   // With the access given, whatever file it is.
   static Result<DumpFile> OpenAs(const std::string& path, Access access, uint64_t map_window_bytes);
@@ -33,9 +34,11 @@ class DumpFile {
   ~DumpFile();
 
   const std::string& path() const;
-  uint64_t size_bytes() const;  // when it was opened
+  uint64_t size_bytes() const;  // when it was opened; of the dump that a flattened file makes
   // True for /proc/vmcore and other files made up by the kernel.
   bool is_procfs() const;
+  // What a flattened file lacks; a source adds them to its own.
+  const Findings& findings() const;
 
   // Reads up to out.size() bytes; fewer only where the file ends. kIo. Safe from several threads,
   // as Read is.

@@ -20,17 +20,11 @@ namespace {
 using format::ElfHeader;
 using format::ElfSegment;
 
-constexpr uint32_t kIncompleteFlag = 1;  // e_flags of makedumpfile -E whose writing stopped early
 constexpr size_t kShownRanges = 8;
 constexpr uint64_t kAllOnes = std::numeric_limits<uint64_t>::max();
 
 std::string Show(const PhysRange& range) {
   return fmt::format("phys {:#x}-{:#x}", range.start.value, range.end.value);
-}
-
-// In e_flags of these the lowest bit belongs to the architecture.
-bool FlagsAreOfTheArchitecture(uint16_t machine) {
-  return machine == EM_PPC64 || machine == EM_MIPS;
 }
 
 class ElfSource final : public MemorySource {
@@ -105,6 +99,8 @@ Result<std::unique_ptr<MemorySource>> ElfSource::Open(const std::string& path,
   }
 
   std::unique_ptr<ElfSource> source(new ElfSource(std::move(file), header));
+  source->findings_.Merge(source->file_.findings());
+  source->complete_ = !source->findings_.HasLosses();
   HMEM_ASSIGN(std::vector<ElfSegment> segments, source->ReadSegments());
   source->ReadNotes(segments);
   if (LooksLikeProcess(segments, source->notes_)) {
@@ -118,7 +114,8 @@ Result<std::unique_ptr<MemorySource>> ElfSource::Open(const std::string& path,
     return Fail(ErrorCode::kCorrupt, source->At("an ELF core without a usable PT_LOAD"));
   }
   source->ReportTruncation();
-  if ((header.flags & kIncompleteFlag) != 0 && !FlagsAreOfTheArchitecture(header.machine)) {
+  if ((header.flags & format::kElfIncomplete) != 0 &&
+      format::ElfHasIncompleteFlag(header.machine)) {
     source->complete_ = false;
     source->findings_.Add(Severity::kLoss, "source.elf.incomplete", "e_flags",
                           "marked as incomplete by the program that wrote it");
@@ -144,6 +141,15 @@ Result<std::vector<ElfSegment>> ElfSource::ReadSegments() const {
     return Fail(ErrorCode::kCorrupt,
                 At(fmt::format("ELF header: program headers of {} bytes, expected {}",
                                header_.program_entry_bytes, entry_bytes)));
+  }
+  // Nothing is allocated for a count that the file does not have.
+  const uint64_t size = file_.size_bytes();
+  if (!file_.is_procfs() &&
+      (header_.program_offset > size || count * entry_bytes > size - header_.program_offset)) {
+    return Fail(ErrorCode::kTruncated,
+                At(fmt::format("ELF program headers: {} at file offset {:#x}, the file ends at "
+                               "{:#x}",
+                               count, header_.program_offset, size)));
   }
   std::vector<std::byte> bytes(count * entry_bytes);
   HMEM_TRY(Within("ELF program headers", file_.Read(header_.program_offset, bytes)));

@@ -17,6 +17,7 @@
 #include "hmem/format/kdump_header.h"
 #include "hmem/source/dump_file.h"
 #include "hmem/source/kdump_bitmap.h"
+#include "hmem/source/kdump_set.h"
 #include "hmem/source/note_facts.h"
 #include "hmem/source/source_format.h"
 
@@ -45,8 +46,14 @@ bool StartsWith(std::span<const std::byte> head, std::string_view signature) {
 
 class KdumpSource final : public MemorySource {
  public:
-  static Result<std::unique_ptr<MemorySource>> Open(const std::string& path,
-                                                    const OpenOptions& options);
+  static Result<std::unique_ptr<KdumpSource>> Open(const std::string& path,
+                                                   const OpenOptions& options);
+  // Says what a part of a split dump lacks without the others.
+  static Result<std::unique_ptr<MemorySource>> OpenAlone(const std::string& path,
+                                                         const OpenOptions& options);
+
+  // The pages that a part of a split dump was given to hold; of a whole dump all there can be.
+  PfnRange part() const { return {Pfn(part_start_), Pfn(part_end_)}; }
 
   Status Read(PhysAddr addr, std::span<std::byte> out) const override;
   std::string_view format() const override { return "kdump"; }
@@ -77,6 +84,7 @@ class KdumpSource final : public MemorySource {
   Result<std::vector<std::byte>> ReadBlob(uint64_t offset, uint64_t bytes, std::string_view what);
   Status IndexBitmaps();
   Status MapRam();
+  Status CountDescriptors();
   Status CheckEnd();
   void Lose(std::string_view id, std::string_view place, std::string_view text);
 
@@ -91,6 +99,8 @@ class KdumpSource final : public MemorySource {
   Result<DescriptorWindow> ReadWindow(uint64_t first, uint64_t most = kWindowDescriptors) const;
   static bool SaysNothing(const DescriptorWindow& window);
   Result<uint64_t> FirstMissing(uint64_t high) const;
+  // Of a page that bitmap 2 has and that is the part's.
+  Result<uint64_t> DescriptorNumber(uint64_t bit) const;
   Result<KdumpDescriptor> DescriptorOf(uint64_t bit) const;
   Result<PageFateRun> Fate(uint64_t pfn, uint64_t most_pages) const;
   Result<PageFateRun> FateOfDumped(uint64_t bit, uint64_t pages) const;
@@ -105,6 +115,10 @@ class KdumpSource final : public MemorySource {
   uint64_t first_pfn_ = 0;  // of bit 0
   uint64_t max_pages_ = 0;  // bits of each bitmap
   uint64_t descriptors_offset_ = 0;
+  uint64_t part_start_ = 0;  // pfns; both bitmaps of a part are those of the whole dump
+  uint64_t part_end_ = kNone;
+  uint64_t first_descriptor_ = 0;  // bits of bitmap 2 in front of the part
+  uint64_t descriptors_ = 0;       // in this file, if it is whole
   std::vector<PhysRange> ram_;
   std::vector<Note> notes_;
   bool complete_ = true;
@@ -117,8 +131,8 @@ class KdumpSource final : public MemorySource {
   mutable std::vector<std::byte> packed_;
 };
 
-Result<std::unique_ptr<MemorySource>> KdumpSource::Open(const std::string& path,
-                                                        const OpenOptions& options) {
+Result<std::unique_ptr<KdumpSource>> KdumpSource::Open(const std::string& path,
+                                                       const OpenOptions& options) {
   HMEM_ASSIGN(DumpFile file, DumpFile::Open(path, options.map_window_bytes));
   std::vector<std::byte> head(format::kKdumpHeaderBytes);
   HMEM_ASSIGN(size_t n, file.ReadSome(0, head));
@@ -127,20 +141,27 @@ Result<std::unique_ptr<MemorySource>> KdumpSource::Open(const std::string& path,
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("{}: a diskdump file, the ancestor of kdump", path));
   }
-  if (StartsWith(head, format::kFlattenedSignature)) {
-    return Fail(
-        ErrorCode::kUnsupported,
-        fmt::format(
-            "{}: a flattened dump (makedumpfile -F); makedumpfile -R makes a plain one of it",
-            path));
-  }
   HMEM_ASSIGN(KdumpHeader header, Within(path, format::ParseKdumpHeader(head)));
   std::unique_ptr<KdumpSource> source(new KdumpSource(std::move(file), std::move(header)));
+  source->findings_.Merge(source->file_.findings());
+  source->complete_ = !source->findings_.HasLosses();
   HMEM_TRY(source->ReadSubHeader());
   source->ReadNotes();
   HMEM_TRY(source->IndexBitmaps());
   HMEM_TRY(source->MapRam());
+  HMEM_TRY(source->CountDescriptors());
   HMEM_TRY(source->CheckEnd());
+  return source;
+}
+
+Result<std::unique_ptr<MemorySource>> KdumpSource::OpenAlone(const std::string& path,
+                                                             const OpenOptions& options) {
+  HMEM_ASSIGN(auto source, Open(path, options));
+  if (source->sub_.split != 0) {
+    source->Lose("source.kdump.part",
+                 fmt::format("pfn {:#x} to {:#x}", source->part_start_, source->part_end_),
+                 "one part of a split dump, opened without the others");
+  }
   return source;
 }
 
@@ -164,12 +185,14 @@ Status KdumpSource::ReadSubHeader() {
                   fmt::format("machine '{}' is not known", header_.machine()));
   }
   if (sub_.split != 0) {
-    bool wide = header_.version >= 6;
-    return Fail(
-        ErrorCode::kUnsupported,
-        At(fmt::format(
-            "one part of a split dump (pfn {:#x}-{:#x}); makedumpfile --reassemble joins the parts",
-            wide ? sub_.start_pfn_64 : sub_.start_pfn, wide ? sub_.end_pfn_64 : sub_.end_pfn)));
+    const bool wide = header_.version >= 6;
+    part_start_ = wide ? sub_.start_pfn_64 : sub_.start_pfn;
+    part_end_ = wide ? sub_.end_pfn_64 : sub_.end_pfn;
+    if (part_start_ >= part_end_) {
+      return Fail(ErrorCode::kCorrupt, At(fmt::format("a part of a split dump with pages {:#x} to "
+                                                      "{:#x}",
+                                                      part_start_, part_end_)));
+    }
   }
   if ((header_.status & format::kKdumpIncomplete) != 0) {
     Lose("source.kdump.incomplete", "kdump header",
@@ -276,6 +299,19 @@ Status KdumpSource::MapRam() {
   return {};
 }
 
+Status KdumpSource::CountDescriptors() {
+  auto before = [&](uint64_t pfn) -> Result<uint64_t> {
+    if (pfn <= first_pfn_) return 0;
+    const uint64_t bit = BitOf(pfn);
+    if (bit >= dumped_bits_.bits()) return dumped_bits_.count();
+    return dumped_bits_.Rank(bit);
+  };
+  HMEM_ASSIGN(first_descriptor_, before(part_start_));
+  HMEM_ASSIGN(const uint64_t end, before(part_end_));
+  descriptors_ = end - first_descriptor_;
+  return {};
+}
+
 bool KdumpSource::InFile(const KdumpDescriptor& descriptor) const {
   return descriptor.offset != 0 && descriptor.offset <= file_.size_bytes() &&
          descriptor.bytes <= file_.size_bytes() - descriptor.offset;
@@ -284,7 +320,7 @@ bool KdumpSource::InFile(const KdumpDescriptor& descriptor) const {
 // Up to `most` descriptors from number `first` on. Those behind the end of the file are
 // zero.
 Result<KdumpSource::DescriptorWindow> KdumpSource::ReadWindow(uint64_t first, uint64_t most) const {
-  uint64_t count = std::min(most, dumped_bits_.count() - first);
+  uint64_t count = std::min(most, descriptors_ - first);
   std::vector<std::byte> bytes(count * format::kKdumpDescriptorBytes);
   HMEM_ASSIGN(size_t n,
               file_.ReadSome(descriptors_offset_ + first * format::kKdumpDescriptorBytes, bytes));
@@ -340,19 +376,20 @@ Status KdumpSource::CheckEnd() {
                      AddressOf(ram_bits_.bits()).value));
     return {};
   }
-  if (dumped_bits_.count() == 0) return {};
-  uint64_t window_number = (dumped_bits_.count() - 1) / kWindowDescriptors;
+  if (descriptors_ == 0) return {};
+  uint64_t window_number = (descriptors_ - 1) / kWindowDescriptors;
   uint64_t step = 1;
   for (uint64_t looked = 1;; ++looked) {
     HMEM_ASSIGN(DescriptorWindow window, ReadWindow(window_number * kWindowDescriptors));
     auto in_file = [&](const KdumpDescriptor& d) { return InFile(d); };
     if (!std::all_of(window.begin(), window.end(), in_file)) {
       HMEM_ASSIGN(uint64_t number, FirstMissing(window_number));
-      HMEM_ASSIGN(uint64_t bit, dumped_bits_.Select(std::min(number, dumped_bits_.count() - 1)));
+      HMEM_ASSIGN(uint64_t bit,
+                  dumped_bits_.Select(first_descriptor_ + std::min(number, descriptors_ - 1)));
       Lose("source.kdump.truncated", end,
            fmt::format(
                "pages from phys {:#x} on are missing, up to {} of {} (all-zero ones may be there)",
-               AddressOf(bit).value, dumped_bits_.count() - number, dumped_bits_.count()));
+               AddressOf(bit).value, descriptors_ - number, descriptors_));
       return {};
     }
     if (window_number == 0 || !SaysNothing(window)) break;
@@ -370,7 +407,12 @@ Status KdumpSource::CheckEnd() {
 
 // Of pages that bitmap 2 has, `pages` of them in a row.
 Result<PageFateRun> KdumpSource::FateOfDumped(uint64_t bit, uint64_t pages) const {
-  HMEM_ASSIGN(uint64_t number, dumped_bits_.Rank(bit));
+  const uint64_t pfn = PfnOf(bit);
+  if (pfn < part_start_)
+    return PageFateRun{PageFate::kNotReached, std::min(pages, part_start_ - pfn)};
+  if (pfn >= part_end_) return PageFateRun{PageFate::kNotReached, pages};
+  pages = std::min(pages, part_end_ - pfn);
+  HMEM_ASSIGN(uint64_t number, DescriptorNumber(bit));
   uint64_t at;
   if (!CheckedMul(number, format::kKdumpDescriptorBytes, &at) ||
       !CheckedAdd(at, descriptors_offset_, &at) || at >= file_.size_bytes()) {
@@ -410,9 +452,14 @@ PageFateRun KdumpSource::FateFrom(Pfn pfn, uint64_t most_pages) const {
   return run ? *run : PageFateRun{PageFate::kDamaged, 1};
 }
 
-// Of a page that bitmap 2 has. Zero where the file ends before it.
-Result<KdumpDescriptor> KdumpSource::DescriptorOf(uint64_t bit) const {
+Result<uint64_t> KdumpSource::DescriptorNumber(uint64_t bit) const {
   HMEM_ASSIGN(uint64_t number, dumped_bits_.Rank(bit));
+  return number - first_descriptor_;
+}
+
+// Of a page that is the part's. Zero where the file ends before it.
+Result<KdumpDescriptor> KdumpSource::DescriptorOf(uint64_t bit) const {
+  HMEM_ASSIGN(uint64_t number, DescriptorNumber(bit));
   std::array<std::byte, format::kKdumpDescriptorBytes> bytes{};
   HMEM_ASSIGN(size_t n, file_.ReadSome(descriptors_offset_ + number * bytes.size(), bytes));
   if (n < bytes.size()) return KdumpDescriptor{};
@@ -486,7 +533,8 @@ Status KdumpSource::Verify(Findings& findings) const {
   std::vector<std::byte> page(header_.block_bytes);
   Status status;
   HMEM_TRY(dumped_bits_.ForEachRun([&](uint64_t first, uint64_t end) {
-    for (uint64_t bit = first; bit < end; ++bit, ++number) {
+    for (uint64_t bit = first; bit < end; ++bit) {
+      if (PfnOf(bit) < part_start_ || PfnOf(bit) >= part_end_) continue;
       if (number % kWindowDescriptors == 0) {
         auto next = ReadWindow(number);
         if (!next) {
@@ -495,7 +543,7 @@ Status KdumpSource::Verify(Findings& findings) const {
         }
         window = *std::move(next);
       }
-      const KdumpDescriptor& descriptor = window[number % kWindowDescriptors];
+      const KdumpDescriptor& descriptor = window[number++ % kWindowDescriptors];
       auto place = [&] { return fmt::format("phys {:#x}", AddressOf(bit).value); };
       if (!InFile(descriptor)) {
         findings.Add(Severity::kLoss, "source.kdump.page-missing", place(),
@@ -504,10 +552,8 @@ Status KdumpSource::Verify(Findings& findings) const {
         if (Status unpacked = Unpack(descriptor, packed_, page); unpacked) {
           good_offset = descriptor.offset;
         } else {
-          bool unsupported = unpacked.error().code() == ErrorCode::kUnsupported;
-          findings.Add(Severity::kLoss,
-                       unsupported ? "source.kdump.page-unsupported" : "source.kdump.page-damaged",
-                       place(), unpacked.error().ToString());
+          findings.Add(Severity::kLoss, "source.kdump.page-damaged", place(),
+                       unpacked.error().ToString());
         }
       }
     }
@@ -518,16 +564,21 @@ Status KdumpSource::Verify(Findings& findings) const {
 
 }  // namespace
 
+Result<KdumpPart> OpenKdumpPart(const std::string& path, const OpenOptions& options) {
+  HMEM_ASSIGN(auto source, KdumpSource::Open(path, options));
+  const PfnRange pages = source->part();
+  return KdumpPart{.source = std::move(source), .pages = pages};
+}
+
 const SourceFormat& KdumpSourceFormat() {
   static constexpr SourceFormat kFormat{
       .name = "kdump",
       .sniff =
           [](std::span<const std::byte> head) {
             return StartsWith(head, format::kKdumpSignature) ||
-                   StartsWith(head, format::kDiskdumpSignature) ||
-                   StartsWith(head, format::kFlattenedSignature);
+                   StartsWith(head, format::kDiskdumpSignature);
           },
-      .open = &KdumpSource::Open,
+      .open = &KdumpSource::OpenAlone,
   };
   return kFormat;
 }

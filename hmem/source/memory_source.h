@@ -104,7 +104,8 @@ struct OpenOptions {
   uint64_t map_window_bytes = 4 << 20;
 };
 
-// Opens whatever is at `path`: a character device by what it answers, all else by content. Three
+// Opens whatever is at `path`: a character device by what it answers, all else by content; the
+// parts of a split dump as one, from their names with commas in between. Three
 // answers when it cannot: kUnsupported ("not mine": no format knows the bytes; or known and not
 // handled, which names the format and the feature), kCorrupt or kTruncated ("mine but broken"),
 // kIo.

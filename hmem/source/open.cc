@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hmem/source/dump_file.h"
+#include "hmem/source/kdump_set.h"
 #include "hmem/source/source_format.h"
 
 namespace hmem::source {
@@ -50,9 +51,24 @@ Result<std::unique_ptr<MemorySource>> OpenCharacterDevice(const std::string& pat
   return opened;
 }
 
+// The names of a list "a,b,c"; one, where a file of that very name is there.
+std::vector<std::string> PartsOf(const std::string& path) {
+  struct stat info;
+  std::vector<std::string> parts;
+  if (::stat(path.c_str(), &info) == 0) return parts;
+  for (size_t start = 0; start <= path.size();) {
+    size_t comma = std::min(path.find(',', start), path.size());
+    parts.push_back(path.substr(start, comma - start));
+    start = comma + 1;
+  }
+  return parts;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<MemorySource>> Open(const std::string& path, const OpenOptions& options) {
+  if (std::vector<std::string> parts = PartsOf(path); parts.size() > 1)
+    return OpenKdumpSet(parts, options);
   if (IsCharacterDevice(path)) return OpenCharacterDevice(path, options);
   std::vector<std::byte> head(kHeadBytes);
   {

@@ -94,7 +94,9 @@ TEST(ElfCore, PutsALargeCountIntoSectionHeaderZero) {
     auto section =
         std::span(*bytes).subspan(header->section_offset, ElfSectionEntryBytes(word_bytes));
     EXPECT_EQ(ParseElfSectionCount(section, *header), PN_XNUM);
-    EXPECT_EQ(header->program_offset, header->section_offset + ElfSectionEntryBytes(word_bytes));
+    EXPECT_EQ(header->program_offset, ElfFileHeaderBytes(word_bytes));
+    EXPECT_EQ(header->section_offset,
+              header->program_offset + PN_XNUM * ElfProgramEntryBytes(word_bytes));
   }
 }
 

@@ -315,7 +315,8 @@ TEST_F(ElfSource, RefusesProgramHeadersBehindTheEnd) {
 TEST_F(ElfSource, RefusesTooManyProgramHeaders) {
   std::vector<std::byte> core =
       ElfMaker().NullHeaders(PN_XNUM).Load(PhysAddr(0x1000), Pattern(1)).Make();
-  Store<uint32_t>(&core[64 + offsetof(Elf64_Shdr, sh_info)], 0x7fffffff, Endian::kLittle);
+  const uint64_t section = format::ParseElfHeader(core)->section_offset;
+  Store<uint32_t>(&core[section + offsetof(Elf64_Shdr, sh_info)], 0x7fffffff, Endian::kLittle);
   EXPECT_EQ(Refused(core).code(), ErrorCode::kLimit);
 }
 

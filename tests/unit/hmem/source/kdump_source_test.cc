@@ -305,19 +305,19 @@ TEST_F(KdumpSource, UnknownPageFlagsAreCorrupt) {
   EXPECT_THAT(error.ToString(), HasSubstr("flags 0x40"));
 }
 
-TEST_F(KdumpSource, SnappyPagesAreUnsupportedByName) {
+TEST_F(KdumpSource, DamagedSnappyPagesAreCorruptByName) {
   const MemorySource& source =
       Open(KdumpMaker()
                .PackedPage(Pfn(1), Pattern(1, 100), format::kKdumpPageSnappy)
-               .Page(Pfn(2), Pattern(2))
+               .Page(Pfn(2), Pattern(2), "snappy")
                .Make());
   Error error = ReadError(source, 0x1000);
-  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
   EXPECT_THAT(error.ToString(), HasSubstr("snappy"));
   EXPECT_EQ(ReadAll(source, 0x2000, 4096), Pattern(2));
   Findings findings;
   EXPECT_TRUE(source.Verify(findings));
-  EXPECT_NE(Find(findings, "source.kdump.page-unsupported"), nullptr);
+  EXPECT_NE(Find(findings, "source.kdump.page-damaged"), nullptr);
 }
 
 TEST_F(KdumpSource, DescriptorsThatPointBehindTheEndAreTruncated) {
@@ -328,15 +328,6 @@ TEST_F(KdumpSource, DescriptorsThatPointBehindTheEndAreTruncated) {
   const MemorySource& source = Open(dump);
   EXPECT_FALSE(source.complete());
   EXPECT_EQ(source.FateOf(Pfn(1)), PageFate::kNotReached);
-}
-
-TEST_F(KdumpSource, SplitFilesAreUnsupportedByName) {
-  Error error = Refused(KdumpMaker()
-                            .Page(Pfn(1), Pattern(1))
-                            .Edit([](KdumpHeader&, KdumpSubHeader& sub) { sub.split = 1; })
-                            .Make());
-  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
-  EXPECT_THAT(error.ToString(), HasSubstr("split"));
 }
 
 TEST_F(KdumpSource, DiskdumpIsUnsupportedByName) {
