@@ -10,11 +10,11 @@
 
 #include "dumptools/walk/cpu_masks.h"
 #include "dumptools/walk/printk.h"
+#include "hmem/space/utsname.h"
 
 namespace hmem::walk {
 namespace {
 
-constexpr uint64_t kUtsFieldBytes = 65;  // __NEW_UTS_LEN + 1, six of them in struct new_utsname
 constexpr size_t kMaxBannerBytes = 1024;
 constexpr size_t kMaxCommandLineBytes = 8192;
 constexpr uint64_t kNsPerSecond = 1000000000;
@@ -38,16 +38,15 @@ class Reader {
                   "a fact about the system cannot be read");
   }
 
-  // Needs no types: the layout of struct new_utsname has never changed.
   Status Names(System& system) const {
-    HMEM_ASSIGN(VirtAddr namespace_, kernel_.SymbolAddress("init_uts_ns"));
-    uint64_t offset = kernel_.vmcoreinfo().Offset("uts_namespace.name").value_or(0);
-    VirtAddr name = namespace_ + offset;
-    for (std::string* field :
-         {&system.sysname, &system.nodename, &system.release, &system.version, &system.machine}) {
-      HMEM_ASSIGN(*field, kernel_.memory().Text(name, kUtsFieldBytes));
-      name = name + kUtsFieldBytes;
-    }
+    HMEM_ASSIGN(VirtAddr at, kernel_.SymbolAddress("init_uts_ns"));
+    HMEM_ASSIGN(space::Utsname names,
+                space::ReadUtsname(kernel_.memory(), at, kernel_.vmcoreinfo()));
+    system.sysname = names.fields[0];
+    system.nodename = names.fields[1];
+    system.release = names.fields[2];
+    system.version = names.fields[3];
+    system.machine = names.fields[4];
     return {};
   }
 
