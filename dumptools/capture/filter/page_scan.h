@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 
 #include "dumptools/capture/classify/page_class.h"
 #include "hmem/base/address.h"
@@ -25,5 +27,9 @@ class PageScan {
   // business. Never fails: what cannot be classified is kept.
   virtual bool Next(ScannedRun& run) = 0;
 };
+
+// The same scan from its beginning: formats that must know sizes before they write go over memory
+// more than once.
+using ScanFactory = std::function<std::unique_ptr<PageScan>()>;
 
 }  // namespace hmem::capture

@@ -57,7 +57,8 @@ class Run {
   CaptureOutcome& outcome_;
   Findings& findings_;
   std::vector<std::unique_ptr<PageBatch>> batches_;
-  // Of the batches with kept pages: how long packing and writing took, and what came of them.
+  // Of the batches with kept pages: how long packing and writing took, and by how much the dump
+  // grew.
   std::chrono::duration<double> writing_{0};
   uint64_t payload_bytes_ = 0;
   steady_clock::time_point flushed_ = steady_clock::now();
@@ -81,6 +82,7 @@ Status Run::Finish(PageBatch& batch) {
     HMEM_TRY(ReadAndPack(batch));
   }
   findings_.Merge(batch.findings());
+  const uint64_t bytes_before = writer_.dump_bytes();
   Status written = writer_.Write(batch);
   if (written && steady_clock::now() - flushed_ >= options_.flush_every) {
     written = writer_.Flush();
@@ -93,7 +95,7 @@ Status Run::Finish(PageBatch& batch) {
   }
   if (!batch.kept().empty()) {
     writing_ += steady_clock::now() - start;
-    payload_bytes_ += batch.packed().size();
+    payload_bytes_ += writer_.dump_bytes() - bytes_before;
   }
   outcome_.counts.Add(batch);
   if (options_.progress)

@@ -17,6 +17,8 @@ class PositionedSink {
   virtual ~PositionedSink() = default;
 
   virtual const std::string& name() const = 0;  // for messages
+  // False: what was passed over cannot be written any more (a pipe that is given the plain form).
+  virtual bool can_go_back() const { return true; }
   // Stores `bytes` at `offset` of the dump, over what an earlier call put there. What no call wrote
   // reads as zeros. kIo; ENOSPC: no room, and what was written before stays as it was.
   virtual Status WriteAt(uint64_t offset, std::span<const std::byte> bytes) = 0;

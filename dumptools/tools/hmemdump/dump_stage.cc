@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sodium.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,10 +11,12 @@
 
 #include "dumptools/capture/order/scan_plan.h"
 #include "dumptools/capture/pipeline/capture.h"
+#include "dumptools/capture/pipeline/exchange.h"
 #include "dumptools/capture/target/device_target.h"
 #include "dumptools/capture/target/fd_sink.h"
 #include "dumptools/capture/target/file_target.h"
-#include "dumptools/capture/writer/elf_writer.h"
+#include "dumptools/capture/target/null_sink.h"
+#include "dumptools/capture/writer/first_chunk.h"
 #include "dumptools/capture/writer/hmem_writer.h"
 #include "dumptools/firstfailure/record_store.h"
 #include "dumptools/tools/hmemdump/fault.h"
@@ -39,40 +40,11 @@ std::span<const std::byte> AsBytes(const std::string& text) {
   return std::as_bytes(std::span(text));
 }
 
-// Counts what would be written.
-class CountingSink final : public capture::DumpSink {
- public:
-  const std::string& name() const override { return name_; }
-  Status Append(std::span<const std::byte>) override { return {}; }
-  Status Reserve(uint64_t) override { return {}; }
-  Status Sync() override { return {}; }
-
- private:
-  std::string name_ = "dry run";
-};
-
-void FillHeader(const std::optional<Record>& record, uint64_t chunk_bytes_max,
-                v1::DumpHeader& header) {
-  header.set_chunk_bytes_max(static_cast<uint32_t>(chunk_bytes_max));
-  header.set_tool("hmemdump " HMEM_VERSION);
-  if (!record) return;
-  *header.mutable_identity() = record->message.identity();
-  *header.mutable_kernel() = record->message.kernel();
-  std::string digest(crypto_hash_sha256_BYTES, '\0');
-  ::crypto_hash_sha256(reinterpret_cast<unsigned char*>(digest.data()),
-                       reinterpret_cast<const unsigned char*>(record->bytes.data()),
-                       record->bytes.size());
-  header.set_record_sha256(digest);
-}
-
-// HEADER and record as a closed, durable chunk: what a cut leaves at the least.
 Status WriteFirstChunk(const source::MemorySource& source, const CaptureOptions& options,
                        const std::optional<Record>& record, HmemWriter& writer) {
-  v1::DumpHeader header = capture::MakeDumpHeader(source, options);
-  FillHeader(record, capture::HmemWriterOptions().chunk_bytes_max, header);
-  HMEM_TRY(writer.AppendHeader(header));
-  if (record) HMEM_TRY(writer.AppendFirstFailure(AsBytes(record->bytes)));
-  return writer.Flush();
+  std::optional<capture::RecordView> view;
+  if (record) view.emplace(record->message, AsBytes(record->bytes));
+  return capture::WriteFirstChunk(source, options, view, "hmemdump " HMEM_VERSION, writer);
 }
 
 Result<CaptureOptions> MakeCaptureOptions(const Options& options) {
@@ -126,7 +98,7 @@ ObtainedRecord ObtainRecord(const source::MemorySource& source, const Options& o
   auto record = BuildRecord(source,
                             {.identity_path = options.identity_path,
                              .dump_path = DumpPathInRecord(target),
-                             .dump_id = NewDumpId()},
+                             .dump_id = capture::NewDumpId()},
                             findings);
   if (record) return {.record = *std::move(record)};
   give_up(record.error());
@@ -209,10 +181,6 @@ void NoteLoss(const Status& status, capture::CaptureOutcome& outcome) {
   outcome.write_error = status.error();
 }
 
-bool Finished(const capture::CaptureOutcome& elf) {
-  return elf.reason == DumpEnd::REASON_COMPLETE || elf.reason == DumpEnd::REASON_SOURCE_CUT;
-}
-
 class DumpRun {
  public:
   // `findings` are of record and target, `dump_findings` of the memory: only these go into END, so
@@ -236,7 +204,7 @@ class DumpRun {
   }
 
   Result<DumpResult> ToHmem(DumpResult result, const std::optional<Record>& record);
-  Result<DumpResult> ToElf(DumpResult result);
+  Result<DumpResult> ToExchange(DumpResult result);
 
  private:
   Result<capture::CaptureOutcome> Stream(capture::DumpSink& sink,
@@ -246,6 +214,8 @@ class DumpRun {
                 capture::HmemWriterOptions writer);
   Status ToDevice(DumpResult& result, const std::optional<Record>& record,
                   capture::HmemWriterOptions writer);
+  Result<capture::CaptureOutcome> Exchange(capture::DumpSink& appending,
+                                           capture::PositionedSink& positioned);
 
   const source::MemorySource& source_;
   const Options& options_;
@@ -271,7 +241,7 @@ Status DumpRun::ToFile(DumpResult& result, const std::optional<Record>& record,
                        capture::HmemWriterOptions writer) {
   if (options_.dry_run) {
     HMEM_TRY(capture::FileTarget::MayCreate(target_.dump_path));
-    CountingSink nowhere;
+    capture::NullSink nowhere;
     HMEM_ASSIGN(result.outcome, Stream(nowhere, writer, record, false));
     return {};
   }
@@ -306,7 +276,7 @@ Status DumpRun::ToDevice(DumpResult& result, const std::optional<Record>& record
   result.dump_id = format::DumpIdText(writer.dump_id);
   result.path = target_.path;
   if (options_.dry_run) {
-    CountingSink nowhere;
+    capture::NullSink nowhere;
     HMEM_ASSIGN(result.outcome, Stream(nowhere, writer, record, begun.has_value()));
     return {};
   }
@@ -317,7 +287,7 @@ Status DumpRun::ToDevice(DumpResult& result, const std::optional<Record>& record
 
 Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record>& record) {
   capture::HmemWriterOptions writer{.max_bytes = options_.max_bytes, .start = {}};
-  writer.dump_id = record && record->dump_id() ? *record->dump_id() : NewDumpId();
+  writer.dump_id = record && record->dump_id() ? *record->dump_id() : capture::NewDumpId();
   result.dump_id = format::DumpIdText(writer.dump_id);
   result.path = target_.dump_path;
   switch (target_.kind) {
@@ -330,7 +300,7 @@ Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record
       HMEM_TRY(ToDevice(result, record, writer));
       break;
     case TargetKind::kStream: {
-      CountingSink nowhere;
+      capture::NullSink nowhere;
       FdSink sink(UniqueFd(::dup(STDOUT_FILENO)), FdSink::Kind::kStream, target_.dump_path, 0);
       capture::DumpSink& chosen =
           options_.dry_run ? static_cast<capture::DumpSink&>(nowhere) : sink;
@@ -343,37 +313,71 @@ Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record
   return result;
 }
 
-Result<DumpResult> DumpRun::ToElf(DumpResult result) {
-  result.path = target_.dump_path;
-  if (target_.kind == TargetKind::kDevice) {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("{}: an ELF core on a block device: not yet supported by this build",
-                            target_.path));
-  }
-  if (options_.dry_run && target_.kind != TargetKind::kStream)
-    HMEM_TRY(capture::FileTarget::MayCreate(target_.dump_path));
-  if (target_.kind == TargetKind::kStream || options_.dry_run) {
-    HMEM_ASSIGN(UniqueFd null, OpenFile("/dev/null", O_WRONLY));
-    FdSink sink(options_.dry_run ? std::move(null) : UniqueFd(::dup(STDOUT_FILENO)),
-                FdSink::Kind::kStream, target_.dump_path, 0);
-    HMEM_ASSIGN(result.outcome,
-                capture::CaptureElf(source_, sink, capture_.pipeline, dump_findings_));
-  } else {
-    WarnOfSpace(source_, target_, findings_);
-    HMEM_ASSIGN(auto target, capture::FileTarget::Create(target_.dump_path));
-    auto outcome = capture::CaptureElf(source_, target.sink(), capture_.pipeline, dump_findings_);
-    if (!outcome || !Finished(*outcome)) target.Discard();
-    if (!outcome) return std::unexpected(outcome.error());
-    result.outcome = *std::move(outcome);
-    if (Finished(result.outcome)) HMEM_TRY(target.Commit());
-  }
+Result<capture::CaptureOutcome> DumpRun::Exchange(capture::DumpSink& appending,
+                                                  capture::PositionedSink& positioned) {
+  const capture::ExchangeOptions exchange{
+      .format = options_.format,
+      .compression = {.codec = capture_.codec, .level = capture_.level},
+      .dump_level = static_cast<uint32_t>(options_.filter.level()),
+      .max_bytes = options_.max_bytes,
+      .pipeline = capture_.pipeline};
+  auto outcome = capture::CaptureExchange(
+      source_, [this] { return plan_.AddressOrder(); }, appending, positioned, exchange,
+      dump_findings_);
   progress_.Finish();
-  if (result.outcome.write_error) return std::unexpected(*result.outcome.write_error);
-  if (!Finished(result.outcome)) {
-    return Fail(ErrorCode::kLimit,
-                fmt::format("{}: stopped; an ELF core that is cut is of no use and was removed",
-                            result.path));
+  return outcome;
+}
+
+Result<DumpResult> DumpRun::ToExchange(DumpResult result) {
+  result.path = target_.dump_path;
+  capture::NullSink nowhere;
+  switch (target_.kind) {
+    case TargetKind::kDirectory:
+    case TargetKind::kFile: {
+      WarnOfSpace(source_, target_, findings_);
+      if (options_.dry_run) {
+        HMEM_TRY(capture::FileTarget::MayCreate(target_.dump_path));
+        HMEM_ASSIGN(result.outcome, Exchange(nowhere, nowhere));
+        break;
+      }
+      HMEM_ASSIGN(auto target, capture::FileTarget::Create(target_.dump_path));
+      auto outcome = Exchange(target.sink(), target.sink().positioned());
+      if (!outcome) {
+        target.Discard();  // nothing of use is there
+        return std::unexpected(outcome.error());
+      }
+      result.outcome = *std::move(outcome);
+      if (result.outcome.reason == DumpEnd::REASON_WRITE_ERROR) {
+        (void)target.Leave();  // the outcome carries the error, which closing could only repeat
+      } else {
+        NoteLoss(target.Commit(), result.outcome);
+      }
+      result.path = target.present_path();
+      break;
+    }
+    case TargetKind::kDevice: {
+      HMEM_ASSIGN(auto sink, capture::OpenDevice(target_.path, AllowedBy(options_), 0));
+      if (options_.dry_run) {
+        HMEM_ASSIGN(result.outcome, Exchange(nowhere, nowhere));
+        break;
+      }
+      HMEM_ASSIGN(result.outcome, Exchange(*sink, sink->positioned()));
+      if (result.outcome.reason != DumpEnd::REASON_WRITE_ERROR)
+        NoteLoss(sink->Close(), result.outcome);
+      break;
+    }
+    case TargetKind::kStream: {
+      FdSink sink(UniqueFd(::dup(STDOUT_FILENO)), FdSink::Kind::kStream, target_.dump_path, 0);
+      if (options_.dry_run) {
+        HMEM_ASSIGN(result.outcome, Exchange(nowhere, nowhere));
+      } else {
+        HMEM_ASSIGN(result.outcome, Exchange(sink, sink.positioned()));
+      }
+      break;
+    }
   }
+  if (options_.verify && result.outcome.reason != DumpEnd::REASON_WRITE_ERROR)
+    HMEM_TRY(VerifyDump(result.path, dump_findings_));
   return result;
 }
 
@@ -394,7 +398,7 @@ Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Opti
     result.crash_id = begun->header.identity().crash_id();
     return result;
   }
-  format::DumpId dump_id = NewDumpId();
+  format::DumpId dump_id = capture::NewDumpId();
   HMEM_ASSIGN(Record record, BuildRecord(source,
                                          {.identity_path = options.identity_path,
                                           .dump_path = DumpPathInRecord(target),
@@ -458,18 +462,23 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
   if (record) result.crash_id = record->message.identity().crash_id();
   if (record && !obtained.beside && !target.record_path.empty() && !options.dry_run)
     result.record_path = StoreRecord(*record, target, findings);
+  if (record && target.record_path.empty() && options.format != capture::DumpFormat::kHmem) {
+    findings.Add(Severity::kInfo, "record.no-room", target.dump_path,
+                 "only an .hmem dump has room for the record; --first-failure-only makes it apart");
+  }
   std::string record_path = result.record_path;
   Findings dump_findings;
-  capture::ScanPlan plan(source,
-                         {.filter = options.filter,
-                          .by_value = options.by_value && options.format == Format::kHmem,
-                          .classify = options.classify,
-                          .wanted = options.wanted},
-                         dump_findings);
+  capture::ScanPlan plan(
+      source,
+      {.filter = options.filter,
+       .by_value = options.by_value && options.format == capture::DumpFormat::kHmem,
+       .classify = options.classify,
+       .wanted = options.wanted},
+      dump_findings);
   capture.by_value = plan.by_value();
   DumpRun run(source, options, target, std::move(capture), plan, findings, dump_findings);
-  auto made = options.format == Format::kHmem ? run.ToHmem(std::move(result), record)
-                                              : run.ToElf(std::move(result));
+  auto made = options.format == capture::DumpFormat::kHmem ? run.ToHmem(std::move(result), record)
+                                                           : run.ToExchange(std::move(result));
   findings.Merge(dump_findings);
   if (!made && !record_path.empty())
     return Within(fmt::format("no dump, but a record in {}", record_path), std::move(made));

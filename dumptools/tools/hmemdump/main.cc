@@ -84,7 +84,7 @@ int Run(const Options& options) {
   auto start = std::chrono::steady_clock::now();
   Target target;
   if (!options.log_only && !options.explain) {
-    auto resolved = ResolveTarget(options.destination, options.format == Format::kElf,
+    auto resolved = ResolveTarget(options.destination, capture::UsualFileName(options.format),
                                   options.first_failure_only);
     if (!resolved) return Complain(resolved.error());
     target = *std::move(resolved);

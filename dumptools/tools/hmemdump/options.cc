@@ -14,7 +14,6 @@
 #include "dumptools/tools/hmemdump/exit_code.h"
 #include "dumptools/tools/hmemdump/talk.h"
 #include "hmem/base/address.h"
-#include "hmem/codec/codec.h"
 
 namespace hmem::dump {
 namespace {
@@ -22,14 +21,6 @@ namespace {
 constexpr unsigned kMaxJobs = 64;
 
 Error Bad(std::string text) { return Error(ErrorCode::kInvalidArgument, std::move(text)); }
-
-Result<int> ParseInt(std::string_view text, std::string_view what) {
-  int value = 0;
-  auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (ec != std::errc() || end != text.data() + text.size())
-    return std::unexpected(Bad(fmt::format("{}: \"{}\" is not a number", what, text)));
-  return value;
-}
 
 // Hexadecimal with 0x.
 Result<uint64_t> ParsePfn(std::string_view text) {
@@ -72,18 +63,9 @@ Result<uint64_t> ParseSize(const std::string& text) {
 }
 
 Status ParseCompression(const std::string& text, Options& options) {
-  std::string name = text.substr(0, text.find(':'));
-  if (name != "lz4" && name != "zstd" && name != "none") {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("codec \"{}\": not one of lz4, zstd, none", name));
-  }
-  HMEM_TRY(codec::FindCodec(name));
-  options.codec = name;
-  options.level = name == "zstd" ? 1 : 0;
-  if (name.size() == text.size()) return {};
-  HMEM_ASSIGN(options.level, ParseInt(std::string_view(text).substr(name.size() + 1), "level"));
-  if (options.level < -100 || options.level > 19)
-    return std::unexpected(Bad(fmt::format("level {}: not from -100 to 19", options.level)));
+  HMEM_ASSIGN(auto compression, capture::ParseCompression(text, options.format));
+  options.codec = compression.codec->name;
+  options.level = compression.level;
   return {};
 }
 
@@ -93,7 +75,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   app.set_version_flag("--version", "hmemdump " HMEM_VERSION, "Print the version and exit.");
   app.get_formatter()->column_width(36);
   std::vector<std::string> places;
-  std::string compress = "lz4", exclude = "zero", max_bytes, order = "value";
+  std::string compress, exclude = "zero", format = "hmem", max_bytes, order = "value";
   std::string explain;
   std::vector<std::string> keep;
   app.add_option(
@@ -102,8 +84,10 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
          "two that can be read); a file, directory, block device or -.")
       ->expected(0, 2)
       ->type_name("");
-  app.add_option("-c,--compress", compress,
-                 "lz4, zstd or none, with :LEVEL behind it (default lz4).")
+  app.add_option(
+         "-c,--compress", compress,
+         "hmem: lz4 (default), zstd; kdump, flat: lzo (default), zlib, snappy, zstd; or none. "
+         ":LEVEL may stand behind lz4, zstd, zlib.")
       ->type_name("CODEC");
   app.add_option("-j,--jobs", options.jobs, "Threads that compress (default 1).")->type_name("N");
   app.add_option("-x,--exclude", exclude,
@@ -115,9 +99,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
                  "Keep whatever its class: task:PID, task:COMM or task:crashing (user memory of a "
                  "process), range:START-END (physical). May be repeated.")
       ->type_name("WHAT");
-  std::map<std::string, Format> formats{{"hmem", Format::kHmem}, {"elf", Format::kElf}};
-  app.add_option("-F,--format", options.format, "hmem (default) or elf.")
-      ->transform(CLI::Transformer(formats))
+  app.add_option("-F,--format", format, "hmem (default), kdump, elf, or flat (kdump, flattened).")
       ->type_name("FORMAT");
   app.add_option("--order", order,
                  "Order of the pages: value (default; the most telling first) or address.")
@@ -171,6 +153,11 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
     return Usage(error.what());
   }
 
+  if (auto found = capture::FindDumpFormat(format); found) {
+    options.format = *found;
+  } else {
+    return Usage("--format: " + found.error().ToString());
+  }
   if (auto status = ParseCompression(compress, options); !status)
     return Usage("--compress: " + status.error().ToString());
   auto filter = capture::PageFilter::Parse(exclude);
@@ -214,17 +201,16 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
     return Usage("--no-record: with --first-failure-only nothing is left to make");
   options.destination = places.back();
   if (places.size() == 2) options.source = places.front();
-  if (options.format == Format::kElf) {
-    if (options.filter.needs_classes())
-      return Usage("--exclude: not yet supported by this build for an ELF core, but for zero");
-    if (options.max_bytes != ~uint64_t{0})
-      return Usage("--max-bytes: an ELF core that is cut is of no use; for -F hmem only");
-    if (options.first_failure_only)
-      return Usage("--first-failure-only makes no dump, so it has no --format");
-  }
-  if (options.verify && (options.format != Format::kHmem || options.destination == "-" ||
-                         options.dry_run || options.first_failure_only)) {
-    return Usage("--verify: only for an .hmem dump in a file or on a block device");
+  if (options.format != capture::DumpFormat::kHmem && options.first_failure_only)
+    return Usage("--first-failure-only makes no dump, so it has no --format");
+  const bool flattened =
+      options.format == capture::DumpFormat::kFlat ||
+      (options.format == capture::DumpFormat::kKdump && options.destination == "-");
+  if (flattened && options.max_bytes != ~uint64_t{0})
+    return Usage("--max-bytes: not for a flattened dump, whose headers come last");
+  if (options.verify &&
+      (options.destination == "-" || options.dry_run || options.first_failure_only)) {
+    return Usage("--verify: only for a dump in a file or on a block device");
   }
   if (options.json && options.destination == "-")
     return Usage("--json: stdout is taken by the dump");

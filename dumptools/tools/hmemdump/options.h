@@ -11,24 +11,24 @@
 
 #include "dumptools/capture/filter/page_filter.h"
 #include "dumptools/capture/filter/wanted.h"
+#include "dumptools/capture/pipeline/dump_format.h"
 #include "hmem/base/result.h"
 
 namespace hmem::dump {
 
 enum class Progress { kAuto, kPlain, kJson, kNone };
-enum class Format { kHmem, kElf };
 
 struct Options {
-  std::string source;       // empty: the first of /dev/hmem, /proc/vmcore
-  std::string destination;  // file, directory, block device, "-"
-  std::string codec = "lz4";
+  std::string source;         // empty: the first of /dev/hmem, /proc/vmcore
+  std::string destination;    // file, directory, block device, "-"
+  std::string codec = "lz4";  // one that `format` has
   int level = 0;
   unsigned jobs = 1;
   capture::PageFilter filter;
   std::vector<capture::Wanted> wanted;
   bool by_value = true;
   bool classify = true;
-  Format format = Format::kHmem;
+  capture::DumpFormat format = capture::DumpFormat::kHmem;
   bool first_failure_only = false;
   bool log_only = false;
   std::optional<uint64_t> explain;  // a pfn
@@ -52,7 +52,8 @@ std::variant<Options, int> ParseOptions(int argc, char** argv);
 
 // "64M" -> 67108864: a number with an optional K, M, G or T (of 1024). kInvalidArgument.
 Result<uint64_t> ParseSize(const std::string& text);
-// -c: "lz4", "zstd:3", "none". kInvalidArgument, kUnsupported.
+// -c, of options.format: "lz4", "zstd:3"; empty: what the format usually has. kInvalidArgument,
+// kUnsupported.
 Status ParseCompression(const std::string& text, Options& options);
 
 }  // namespace hmem::dump

@@ -2,7 +2,6 @@
 #include "dumptools/tools/hmemdump/record_stage.h"
 
 #include <fmt/format.h>
-#include <sodium.h>
 
 #include <ctime>
 
@@ -19,12 +18,6 @@ std::optional<format::DumpId> Record::dump_id() const {
   auto id = format::ParseDumpId(message.identity().dump_id());
   if (!id) return std::nullopt;
   return *id;
-}
-
-format::DumpId NewDumpId() {
-  format::DumpId id;
-  ::randombytes_buf(id.data(), id.size());
-  return id;
 }
 
 bool SameCrash(const v1::FirstFailure& record, const source::MemorySource& source) {

@@ -22,8 +22,6 @@ struct Record {
   std::optional<format::DumpId> dump_id() const;
 };
 
-format::DumpId NewDumpId();
-
 // True when the record is of the crash that `source` shows: release, crash time and kaslr offset
 // agree with VMCOREINFO.
 bool SameCrash(const v1::FirstFailure& record, const source::MemorySource& source);

@@ -11,7 +11,8 @@
 
 namespace hmem::dump {
 
-Result<Target> ResolveTarget(const std::string& destination, bool elf, bool record_only) {
+Result<Target> ResolveTarget(const std::string& destination, const std::string& dump_name,
+                             bool record_only) {
   Target target{
       .kind = TargetKind::kFile, .path = destination, .dump_path = destination, .record_path = {}};
   if (destination == "-") {
@@ -37,7 +38,7 @@ Result<Target> ResolveTarget(const std::string& destination, bool elf, bool reco
   if (S_ISDIR(st.st_mode)) {
     target.kind = TargetKind::kDirectory;
     std::filesystem::path directory(destination);
-    target.dump_path = (directory / (elf ? "dump.elf" : "dump.hmem")).string();
+    target.dump_path = (directory / dump_name).string();
     target.record_path = (directory / record_name).string();
   } else if (S_ISBLK(st.st_mode)) {
     target.kind = TargetKind::kDevice;

@@ -17,11 +17,12 @@ struct Target {
   std::string record_path;  // of a record file beside it; empty for a device or stream
 };
 
-// A directory holds first-failure.pb and dump.hmem (or dump.elf). The dump of a record alone is
+// A directory holds first-failure.pb and the dump, `dump_name`. The dump of a record alone is
 // dump.hmem beside it when the record has its usual name. A file that is there is refused:
 // kIo with EEXIST, unless only the record is wanted and the file is a directory or device. kIo: the
 // directory of a file is missing.
-Result<Target> ResolveTarget(const std::string& destination, bool elf, bool record_only);
+Result<Target> ResolveTarget(const std::string& destination, const std::string& dump_name,
+                             bool record_only);
 
 // Where a record that stands at the target says its dump is: the name beside it, since directories
 // have other names where record and dump are read; the device; empty where it cannot be told.

@@ -151,10 +151,78 @@ class Hmemdump(unittest.TestCase):
         _, said = self.run_it("-F", "elf", self.out / "dump.hmem", self.here / "late.elf", code=3)
         self.assertIn("time limit", said)
 
-    def test_time_limit_leaves_no_half_elf_core(self):
-        target = self.out / "late.elf"
-        self.refused("-F", "elf", "--deadline", "0.000001", self.core, target, code=1, saying="late.elf: stopped")
-        self.assertEqual([p.name for p in self.out.iterdir()], ["first-failure.pb"])
+    def test_time_limit_leaves_what_is_there_of_every_format(self):
+        for form in ("kdump", "elf", "flat"):
+            out, _ = self.run_it("--json", "--no-record", "-F", form, "--deadline", "0.000001", self.core, self.here / form, code=3)
+            result = json.loads(out)
+            self.assertEqual((result["state"], result["pages_not_reached"]), ("deadline", 600), form)
+            out, _ = self.run_it("--json", "--no-record", self.here / form, self.here / f"{form}.hmem", code=3)
+            self.assertEqual(json.loads(out)["state"], "source-cut", form)
+
+    def test_every_format_and_codec_comes_back(self):
+        codecs = {"kdump": ("lzo", "zlib", "zlib:9", "snappy", "zstd", "zstd:5", "none"), "flat": ("lzo", "zstd"), "elf": ("none",)}
+        for form, names in codecs.items():
+            for codec in names:
+                made, again = self.here / f"{form}-{codec}", self.here / f"{form}-{codec}.elf"
+                out, _ = self.run_it("--json", "--verify", "--no-record", "-F", form, "-c", codec, self.core, made, code=3)
+                result = json.loads(out)
+                self.assertEqual((result["state"], result["pages_kept"], result["pages_zero"]), ("complete", 400, 200))
+                if form != "elf":  # whose last pages may be holes
+                    self.assertEqual(result["bytes"], made.stat().st_size)
+                self.run_it("--no-record", "-F", "elf", made, again, code=3)
+                self.assertTrue(again.read_bytes().endswith(b"".join(some_pages())), f"{form} {codec}")
+
+    def test_formats_have_usual_names_and_codecs(self):
+        for form, codec in (("kdump", 2), ("flat", 2), ("elf", None)):
+            folder = self.here / form
+            folder.mkdir()
+            self.run_it("-F", form, self.core, folder, code=3)
+            self.assertEqual(sorted(p.name for p in folder.iterdir()), sorted((f"dump.{form}", "first-failure.pb")))
+            made = (folder / f"dump.{form}").read_bytes()
+            if form == "kdump":
+                self.assertEqual(made[:8], b"KDUMP   ")
+                self.assertEqual(struct.unpack_from("<I", made, 424), (codec,))
+            elif form == "flat":
+                self.assertEqual(made[:12], b"makedumpfile")
+        for words, saying in (
+            (("-F", "vmdk"), 'format "vmdk": not one of hmem, kdump, elf, flat'),
+            (("-F", "kdump", "-c", "lz4"), 'codec "lz4": not one of lzo, zlib, snappy, zstd, none, which kdump has'),
+            (("-F", "elf", "-c", "lzo"), 'codec "lzo": not one of none, which elf has'),
+            (("-F", "kdump", "-c", "zlib:10"), "level 10: not from 1 to 9"),
+            (("-F", "kdump", "-c", "lzo:1"), "lzo has no levels"),
+            (("-F", "flat", "--max-bytes", "1M"), "not for a flattened dump"),
+            (("-F", "kdump", "--first-failure-only"), "has no --format"),
+        ):
+            self.refused(*words, self.core, self.out, code=2, saying=saying)
+
+    def test_a_kdump_on_a_pipe_is_flattened(self):
+        made, _ = self.run_it("-F", "kdump", self.core, "-", code=3)
+        self.assertEqual(made[:12], b"makedumpfile")
+        flat = self.here / "stream"
+        flat.write_bytes(made)
+        self.run_it("-F", "elf", "--no-record", flat, self.here / "back.elf", code=3)
+        self.assertTrue((self.here / "back.elf").read_bytes().endswith(b"".join(some_pages())))
+        made, _ = self.run_it("-F", "elf", self.core, "-", code=3)
+        self.assertTrue(made.endswith(b"".join(some_pages())))
+
+    def test_size_limit_ends_the_other_formats_too(self):
+        for form in ("kdump", "elf"):
+            made = self.here / form
+            out, _ = self.run_it("--json", "-c", "none", "-F", form, "--max-bytes", "1M", "--no-record", self.core, made, code=3)
+            result = json.loads(out)
+            self.assertEqual(result["state"], "max-bytes")
+            self.assertGreater(result["pages_kept"], 50)
+            self.assertLessEqual(made.stat().st_size, 1 << 20)
+            again, _ = self.run_it("--json", "--no-record", made, self.here / f"{form}.hmem", code=3)
+            self.assertEqual(json.loads(again)["pages_kept"], result["pages_kept"])
+
+    def test_dry_runs_of_the_other_formats_write_nothing(self):
+        for form in ("kdump", "elf", "flat"):
+            out, _ = self.run_it("--json", "--dry-run", "-F", form, self.core, self.out, code=3)
+            result = json.loads(out)
+            self.assertEqual((result["state"], result["pages_kept"]), ("complete", 400))
+            self.assertGreater(result["bytes"], 40000)
+            self.assertEqual(list(self.out.iterdir()), [])
 
     def test_identity_is_in_the_record(self):
         identity = self.here / "identity"
@@ -201,9 +269,10 @@ class Hmemdump(unittest.TestCase):
         self.assertEqual(read_only, f"hmemdump: {self.out}/dump.hmem.incomplete: Read-only file system")
         _, _, _, read_only = on_tmpfs("4k", "--dry-run", "--record", self.core, self.core, self.out)
         self.assertEqual(read_only, f"hmemdump: {self.out}: Read-only file system")
-        code, left, full, _ = on_tmpfs("1m", "-c", "none", self.core, self.out)
-        self.assertEqual((code, left), (3, ["dump.hmem", "first-failure.pb"]))
-        self.assertIn("target full", full[-1])
+        for form in ("hmem", "kdump", "flat", "elf"):
+            code, left, full, _ = on_tmpfs("1m", "-F", form, "-c", "none", self.core, self.out)
+            self.assertEqual((code, left), (3, sorted((f"dump.{form}", "first-failure.pb"))))
+            self.assertIn("target full", full[-1])
 
     def test_explain_names_the_page_and_what_becomes_of_it(self):
         told, _ = self.run_it("--explain", "0x101", self.core, code=0)

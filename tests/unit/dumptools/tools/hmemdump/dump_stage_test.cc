@@ -103,7 +103,7 @@ TEST_F(DeviceStage, ABegunDumpOfThisCrashIsGoneOnWith) {
 TEST(DumpPathInRecord, IsTheNameBesideTheRecord) {
   makers::TempDir dir;
   auto in = [&](const std::string& destination, bool record_only) {
-    return DumpPathInRecord(ResolveTarget(destination, false, record_only).value());
+    return DumpPathInRecord(ResolveTarget(destination, "dump.hmem", record_only).value());
   };
   EXPECT_EQ(in(dir.path(), false), "dump.hmem");
   EXPECT_EQ(in(dir.path(), true), "dump.hmem");

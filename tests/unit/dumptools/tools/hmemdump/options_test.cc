@@ -44,8 +44,22 @@ TEST(ParseCompression, TakesACodecAndALevel) {
 
 TEST(ParseCompression, RefusesUnknownCodecs) {
   Options options;
-  for (const char* text : {"", "lzo", "zlib", "LZ4", "zstd3", ":3"})
+  for (const char* text : {"lzo", "zlib", "LZ4", "zstd3", ":3"})
     EXPECT_EQ(ParseCompression(text, options).error().code(), ErrorCode::kUnsupported) << text;
+}
+
+TEST(ParseCompression, IsWhatTheFormatHas) {
+  Options options{.format = capture::DumpFormat::kKdump};
+  ASSERT_TRUE(ParseCompression("", options));
+  EXPECT_EQ(options.codec, "lzo");
+  ASSERT_TRUE(ParseCompression("zlib:9", options));
+  EXPECT_EQ(options.codec, "zlib");
+  EXPECT_EQ(options.level, 9);
+  EXPECT_EQ(ParseCompression("lz4", options).error().code(), ErrorCode::kUnsupported);
+  options.format = capture::DumpFormat::kElf;
+  ASSERT_TRUE(ParseCompression("", options));
+  EXPECT_EQ(options.codec, "none");
+  EXPECT_EQ(ParseCompression("lzo", options).error().code(), ErrorCode::kUnsupported);
 }
 
 TEST(ParseCompression, RefusesLevelsThatAreNone) {

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "dumptools/capture/target/flattened_sink.h"
+
+#include <algorithm>
+
+#include "hmem/format/flattened.h"
+
+namespace hmem::capture {
+namespace {
+
+constexpr size_t kBufferBytes = 1 << 20;
+// Room kept for the heads of records beyond those that were asked for.
+constexpr uint64_t kHeadRoomBytes = 64 << 10;
+
+}  // namespace
+
+FlattenedSink::FlattenedSink(DumpSink& out) : out_(out) {
+  buffer_.reserve(kBufferBytes);
+  std::vector<std::byte> head = format::BuildFlattenedHeader();
+  buffer_.insert(buffer_.end(), head.begin(), head.end());
+  stream_bytes_ = head.size();
+}
+
+// A record is taken whole, and only when there is room for it: a half one would spoil the stream.
+Status FlattenedSink::WriteAt(uint64_t offset, std::span<const std::byte> bytes) {
+  if (bytes.empty()) return {};
+  HMEM_TRY(Take(format::BuildFlattenedRecord({.offset = offset, .bytes = bytes.size()}), bytes));
+  promised_bytes_ -= std::min<uint64_t>(promised_bytes_, bytes.size());
+  return {};
+}
+
+Status FlattenedSink::Take(std::span<const std::byte> head, std::span<const std::byte> bytes) {
+  const size_t all = head.size() + bytes.size();
+  if (buffer_.size() + all > kBufferBytes) HMEM_TRY(WriteOut());
+  buffer_.insert(buffer_.end(), head.begin(), head.end());
+  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  stream_bytes_ += all;
+  return {};
+}
+
+Status FlattenedSink::WriteOut() {
+  HMEM_TRY(out_.Append(buffer_));
+  buffer_.clear();
+  return {};
+}
+
+Status FlattenedSink::Reserve(uint64_t /*offset*/, uint64_t bytes) {
+  HMEM_TRY(out_.Reserve(buffer_.size() + promised_bytes_ + bytes + kHeadRoomBytes));
+  promised_bytes_ += bytes;
+  return {};
+}
+
+Status FlattenedSink::Sync() {
+  HMEM_TRY(WriteOut());
+  return out_.Sync();
+}
+
+Status FlattenedSink::Finish() {
+  HMEM_TRY(Take(format::BuildFlattenedRecord(format::kFlattenedEnd), {}));
+  return Sync();
+}
+
+}  // namespace hmem::capture

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The flattened form of a format with several places to write at, for a target that only takes
+// bytes in a row. Layout: hmem/format/flattened.h. Memory: 1 MiB and the largest record.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dumptools/capture/writer/dump_sink.h"
+#include "dumptools/capture/writer/positioned_sink.h"
+#include "hmem/base/result.h"
+
+namespace hmem::capture {
+
+class FlattenedSink final : public PositionedSink {
+ public:
+  // `out` must outlive it.
+  explicit FlattenedSink(DumpSink& out);
+
+  const std::string& name() const override { return out_.name(); }
+  // kIo with ENOSPC: nothing of it is in the stream.
+  Status WriteAt(uint64_t offset, std::span<const std::byte> bytes) override;
+  // What was asked for stays asked for until it is written, wherever it lies.
+  Status Reserve(uint64_t offset, uint64_t bytes) override;
+  Status Sync() override;
+  // The end mark, durable.
+  Status Finish();
+
+  // Bytes of the stream so far, those not yet given to the target included.
+  uint64_t stream_bytes() const { return stream_bytes_; }
+
+ private:
+  Status Take(std::span<const std::byte> head, std::span<const std::byte> bytes);
+  Status WriteOut();
+
+  DumpSink& out_;
+  std::vector<std::byte> buffer_;
+  uint64_t stream_bytes_ = 0;
+  uint64_t promised_bytes_ = 0;
+};
+
+}  // namespace hmem::capture
