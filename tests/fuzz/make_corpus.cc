@@ -11,6 +11,7 @@
 
 #include "hmem/codec/codec.h"
 #include "tests/makers/elf_maker.h"
+#include "tests/makers/flattened_maker.h"
 #include "tests/makers/hmem_maker.h"
 #include "tests/makers/kdump_maker.h"
 #include "tests/makers/pattern.h"
@@ -90,6 +91,27 @@ void AddKdump(Corpus& corpus) {
              Cut(whole, maker.descriptors_offset() + 50));
   corpus.Add("kdump_source_fuzzer", "incomplete",
              maker.Status(8).Missing(Pfn(10)).Version(4).Make());
+}
+
+void AddFlattened(Corpus& corpus) {
+  std::vector<std::byte> kdump = SmallKdump(Endian::kLittle, KdumpLayout::k64, "x86_64").Make();
+  std::vector<std::byte> elf = SmallElf(Endian::kBig, 4).Make();
+  std::vector<std::byte> whole = FlattenedMaker().Whole(kdump, 4096).Make();
+  corpus.Add("flattened_fuzzer", "kdump", whole);
+  corpus.Add("flattened_fuzzer", "elf", FlattenedMaker().Whole(elf, 1000).Make());
+  corpus.Add("flattened_fuzzer", "cut", Cut(whole, whole.size() - 5000));
+  // The header is written twice, and one record lies over two others.
+  corpus.Add("flattened_fuzzer", "overlapping",
+             FlattenedMaker()
+                 .Whole(kdump, 3000)
+                 .Record(0, std::span(kdump).first(464))
+                 .Record(2000, std::span(kdump).subspan(2000, 3000))
+                 .Make());
+  corpus.Add("flattened_fuzzer", "huge_record",
+             FlattenedMaker()
+                 .Whole(kdump, 8192)
+                 .Head({.offset = uint64_t{1} << 60, .bytes = uint64_t{1} << 40})
+                 .bytes());
 }
 
 fakes::FakeSource SmallMachine() {
