@@ -271,6 +271,7 @@ def run(claims):
     claims.hold("kdump-arm", _kdump_arm, folder)
     claims.hold("usage", _usage)
     peers.claim_agreement(claims, captured.dump, elf)
+    peers.claim_our_formats(claims, captured.dump)
     elf.unlink()
     shutil.rmtree(folder)
 
