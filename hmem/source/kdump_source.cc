@@ -119,6 +119,8 @@ class KdumpSource final : public MemorySource {
   uint64_t part_end_ = kNone;
   uint64_t first_descriptor_ = 0;  // bits of bitmap 2 in front of the part
   uint64_t descriptors_ = 0;       // in this file, if it is whole
+  // Bits that the writer got to: of a file that is marked incomplete it may have set no more.
+  uint64_t told_bits_ = kNone;
   std::vector<PhysRange> ram_;
   std::vector<Note> notes_;
   bool complete_ = true;
@@ -188,7 +190,7 @@ Status KdumpSource::ReadSubHeader() {
     const bool wide = header_.version >= 6;
     part_start_ = wide ? sub_.start_pfn_64 : sub_.start_pfn;
     part_end_ = wide ? sub_.end_pfn_64 : sub_.end_pfn;
-    if (part_start_ >= part_end_) {
+    if (part_start_ > part_end_) {
       return Fail(ErrorCode::kCorrupt, At(fmt::format("a part of a split dump with pages {:#x} to "
                                                       "{:#x}",
                                                       part_start_, part_end_)));
@@ -309,6 +311,13 @@ Status KdumpSource::CountDescriptors() {
   HMEM_ASSIGN(first_descriptor_, before(part_start_));
   HMEM_ASSIGN(const uint64_t end, before(part_end_));
   descriptors_ = end - first_descriptor_;
+  if ((header_.status & format::kKdumpIncomplete) != 0) {
+    told_bits_ = 0;
+    if (dumped_bits_.count() != 0) {
+      HMEM_ASSIGN(const uint64_t last, dumped_bits_.Select(dumped_bits_.count() - 1));
+      told_bits_ = last + 1;
+    }
+  }
   return {};
 }
 
@@ -443,7 +452,8 @@ Result<PageFateRun> KdumpSource::Fate(uint64_t pfn, uint64_t most_pages) const {
   HMEM_ASSIGN(limit, ram_bits_.RunEnd(bit, limit));
   HMEM_ASSIGN(bool is_ram, ram_bits_.Test(bit));
   if (!is_ram) return PageFateRun{PageFate::kHole, limit - bit};
-  return PageFateRun{cut ? PageFate::kNotReached : PageFate::kExcluded, limit - bit};
+  if (cut || bit >= told_bits_) return PageFateRun{PageFate::kNotReached, limit - bit};
+  return PageFateRun{PageFate::kExcluded, std::min(limit, told_bits_) - bit};
 }
 
 PageFateRun KdumpSource::FateFrom(Pfn pfn, uint64_t most_pages) const {

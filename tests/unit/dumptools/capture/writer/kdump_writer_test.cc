@@ -334,6 +334,7 @@ TEST_F(KdumpWriter, NoCutLooksComplete) {
     auto dump = OpenBytes(state);
     ASSERT_TRUE(dump);
     EXPECT_EQ(dump->complete(), last);
+    EXPECT_EQ(dump->FateOf(Pfn(0x117f)), last ? PageFate::kPresent : PageFate::kNotReached);
     uint64_t present = 0;
     for (uint64_t pfn = 0x100; pfn < 0x1180; ++pfn) {
       if (dump->FateOf(Pfn(pfn)) != PageFate::kPresent) continue;
