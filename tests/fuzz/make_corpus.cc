@@ -237,6 +237,7 @@ int main(int argc, char** argv) {
   hmem::makers::Corpus corpus(argv[1]);
   hmem::makers::AddElf(corpus);
   hmem::makers::AddKdump(corpus);
+  hmem::makers::AddFlattened(corpus);
   hmem::makers::AddHmem(corpus);
   hmem::makers::AddNotes(corpus);
   hmem::makers::AddCodecs(corpus);
