@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""python3 -m hmem_bench footprint, as ./dev bench calls it."""
+"""python3 -m hmem_bench footprint|capture, as ./dev bench calls it."""
 import argparse
 import sys
 
-from . import footprint
+from . import capture, footprint
 
 
 def main():
@@ -14,7 +14,12 @@ def main():
     smallest.add_argument("--ram", action="append", type=int, metavar="MIB", help="memory of the guest (512 and 4096)")
     smallest.add_argument("--cpus", action="append", type=int, help="CPUs of the capture kernel (1)")
     smallest.add_argument("--write", action="store_true", help="put what was found into capture-kernel/footprint.table")
+    speed = verbs.add_parser("capture", help="makedumpfile and hmemdump over the same memory")
+    speed.add_argument("runs", nargs="?", type=int, default=5, help="runs of each, in turns (5)")
+    speed.add_argument("--only", action="append", metavar="WORDS", help="rows whose names have them")
     options = parser.parse_args()
+    if options.verb == "capture":
+        return capture.run(options.runs, options.only)
     if options.write and (options.cpus or [1]) != [1]:
         parser.error("--write: the table is about one CPU")
     return footprint.run(options.kernel or list(footprint.KINDS), options.ram or [512, 4096], options.cpus or [1],

@@ -5,7 +5,7 @@ import json
 import pathlib
 import shutil
 
-from . import images, kernels, machine, mix, own_kernels, paths, zoo
+from . import images, kernels, load, machine, mix, own_kernels, paths, zoo
 from .errors import Failure
 
 # Under emulation, with another guest beside it, on a busy machine. A healthy run needs a tenth of these.
@@ -54,6 +54,8 @@ class Plan:
     target_size: str = "600M"
     # Units of memory of every kind (see mix.py), written down by tests/zoo/page_truth.c; the guest then fails without a witness.
     mix: int = 0
+    # Beside a mix: so much of it is used as a server's memory is (see load.py).
+    load_mib: int = 0
     # Further words for the command line of the kernel that fails.
     words: str = ""
     # Words for the capture kernel's command line.
@@ -123,20 +125,24 @@ def guest_settings(plan):
         "ARMING": "yes" if plan.arming else "",
         "FILL_MIB": plan.fill_mib or "",
         "MIX": plan.mix or "",
+        "LOAD_MIB": plan.load_mib or "",
     }
 
 
 def prepare(plan, folder):
-    """Makes the disks; returns (kernel, root disk, target disk or None). With a mix there is a third one, mix.img."""
+    """Makes the disks; returns (kernel, root disk, target disk or None). With a mix there is a third one, mix.img, and
+    with a load a fourth, load.img."""
     kernel = first_kernel(plan)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     root = folder / "root.img"
     driver = zoo.driver(kernels.kernel(plan.driver)) if plan.driver else None
     images.root_disk(root, kernel, plan.preset, configuration(plan), guest_settings(plan), other_kernel(plan), driver,
-                     mix.guest_files(kernel) if plan.mix else None)
+                     {**(mix.guest_files(kernel) if plan.mix else {}), **(load.guest_files() if plan.load_mib else {})})
     if plan.mix:
         mix.make_disk(folder / mix.DISK)
+    if plan.load_mib:
+        load.make_disk(folder / load.DISK, plan.load_mib)
     target = None
     if plan.target != "root":
         target = folder / "target.img"
@@ -148,6 +154,8 @@ def boot(plan, folder, kernel, root, target_drive):
     drives = [machine.plain_drive(root)] + ([target_drive] if target_drive else [])
     if plan.mix:
         drives.append(machine.plain_drive(folder / mix.DISK))
+    if plan.load_mib:
+        drives.append(machine.plain_drive(folder / load.DISK))
     # On a busy host the emulated timer can be late for the kernel's test of it, which ends in a panic ("IO-APIC + timer doesn't
     # work"); kdump-arm passes the word on to the capture kernel.
     command_line = "console=ttyS0 root=/dev/vda rw oops=panic panic=10 no_timer_check"
@@ -211,7 +219,8 @@ def collect(plan, folder, root, target, timeline, lines):
         dump = _only(out / "crash", "dump.hmem") or max((out / "crash").rglob("dump.*incomplete"), default=None,
                                                         key=lambda path: path.stat().st_size)
     root.unlink()
-    (folder / mix.DISK).unlink(missing_ok=True)
+    for disk in (mix.DISK, load.DISK):
+        (folder / disk).unlink(missing_ok=True)
     (folder / "timeline.json").write_text(json.dumps(timeline, indent=1), encoding="ascii")
     return Captured(plan, folder, out / "truth", record, dump, timeline, lines)
 

@@ -45,11 +45,18 @@ def driver(kernel):
     return folder / "hmem.ko"
 
 
-def program(name):
-    """A program of one file in a folder of tests/e2e, "witness/witness" for example, static."""
-    source = paths.ROOT / "tests" / "e2e" / f"{name}.c"
-
+def _program(source, *words):
     def fill(folder):
-        run(["gcc-12", "-static", "-pthread", "-O2", "-Wall", "-Wextra", "-Werror", "-o", folder / source.stem, source])
+        run(["gcc-12", "-pthread", "-O2", "-Wall", "-Wextra", "-Werror", "-o", folder / source.stem, source, *words])
 
     return paths.cached_folder(f"zoo/{source.stem}-{paths.digest_of(source)}", fill) / source.stem
+
+
+def program(name):
+    """A program of one file in a folder of tests/e2e, "witness/witness" for example, static."""
+    return _program(paths.ROOT / "tests" / "e2e" / f"{name}.c", "-static")
+
+
+def host_program(name, *libraries):
+    """The same in tests, for the host."""
+    return _program(paths.ROOT / "tests" / f"{name}.c", *libraries)

@@ -16,6 +16,11 @@
  *   pipes         N pipes, each with a page of data
  *   names         N names of FILE looked up that are not there: slab
  *   poison        one page each poisoned of small pages, of a huge one, of FILE, of hugetlb
+ *   objects       a heap of small objects full of pointers
+ *   text          words of a log
+ *   random        what no codec makes smaller
+ *   zero          pages that were written and hold nothing
+ *   sparse        pages with a few words in them
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -165,6 +170,62 @@ static void HoldPoison(const char* path) {
   Poison(Hugetlb(1, 1) + 9 * kPage, "poison a page of hugetlb");
 }
 
+/* xorshift64: the same content in every run. */
+static uint64_t Next(uint64_t* state) {
+  *state ^= *state << 13;
+  *state ^= *state >> 7;
+  *state ^= *state << 17;
+  return *state;
+}
+
+static char* Heap(size_t bytes) { return Map(bytes, MAP_PRIVATE | MAP_ANONYMOUS, -1); }
+
+/* Of 64 bytes each: links into the heap, a virtual table, a length, flags, a hash that most lack. */
+static void HoldObjects(size_t bytes) {
+  char* place = Heap(bytes);
+  const size_t count = bytes / 64;
+  uint64_t state = 0x9e3779b97f4a7c15;
+  for (size_t i = 0; i < count; ++i) {
+    uint64_t* object = (uint64_t*)(place + i * 64);
+    const uint64_t random = Next(&state);
+    object[0] = 0x0000556b2a410d18 + (random >> 60) * 0x58;
+    object[1] = (uint64_t)(uintptr_t)(place + (random & 0xffffffff) % count * 64);
+    object[2] = i == 0 ? 0 : (uint64_t)(uintptr_t)(place + (i - 1) * 64);
+    object[3] = random >> 40 & 0xff;
+    object[4] = i;
+    object[5] = (random >> 50 & 3) == 0 ? random : 0;
+    object[6] = 0x21;
+    object[7] = 0;
+  }
+}
+
+static void HoldText(size_t bytes) {
+  static const char* const kWords[] = {"INFO ", "WARN ", "GET /api/v2/orders/", " status=200", " status=404 ", "took ",
+                                       "ms\n", "worker ", "client 10.", "{\"id\":", "\"state\":\"ready\",", "retry in ",
+                                       "connection closed by peer\n", "scheduler: ", "cache miss for key ", "user="};
+  char* place = Heap(bytes);
+  uint64_t state = 0xd1b54a32d192ed03;
+  for (size_t at = 0; at + 64 <= bytes;) {
+    const uint64_t random = Next(&state);
+    const char* word = kWords[random >> 60];
+    at += (size_t)snprintf(place + at, 64, (random & 3) == 0 ? "%s%u" : "%s", word, (unsigned)(random >> 40 & 0xffff));
+  }
+}
+
+static void HoldRandom(size_t bytes) {
+  uint64_t* words = (uint64_t*)Heap(bytes);
+  uint64_t state = 0x94d049bb133111eb;
+  for (size_t i = 0; i < bytes / sizeof(*words); ++i) words[i] = Next(&state);
+}
+
+static void HoldSparse(size_t bytes) {
+  char* place = Heap(bytes);
+  uint64_t state = 0xbf58476d1ce4e5b9;
+  for (size_t page = 0; page < bytes / kPage; ++page) {
+    for (unsigned i = 0; i < 6; ++i) *(uint64_t*)(place + page * kPage + (Next(&state) & 511) * 8) = Next(&state);
+  }
+}
+
 static void Make(const char* kind, unsigned n, const char* path) {
   const size_t bytes = (size_t)n * kMiB;
   if (strcmp(kind, "anon") == 0) {
@@ -193,6 +254,16 @@ static void Make(const char* kind, unsigned n, const char* path) {
     LookUpNames(n, path);
   } else if (strcmp(kind, "poison") == 0) {
     HoldPoison(path);
+  } else if (strcmp(kind, "objects") == 0) {
+    HoldObjects(bytes);
+  } else if (strcmp(kind, "text") == 0) {
+    HoldText(bytes);
+  } else if (strcmp(kind, "random") == 0) {
+    HoldRandom(bytes);
+  } else if (strcmp(kind, "zero") == 0) {
+    memset(Heap(bytes), 0, bytes);
+  } else if (strcmp(kind, "sparse") == 0) {
+    HoldSparse(bytes);
   } else {
     fprintf(stderr, "hold: %s: no such kind\n", kind);
     exit(2);
