@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <tuple>
 
 namespace hmem::symbols {
@@ -22,6 +23,29 @@ bool IsMarker(std::string_view name) {
 
 uint32_t HashOf(std::string_view name) {
   return static_cast<uint32_t>(std::hash<std::string_view>()(name));
+}
+
+// Indices of `entries` by hash, module, place. Into buckets of the hash's highest bits first: what
+// is left to sort in each are a few entries, where a sort of them all would jump about all entries
+// for every comparison.
+template <typename Entry>
+void SortByName(std::span<const Entry> entries, std::span<uint32_t> by_name) {
+  constexpr uint32_t kBucketBits = 14;
+  auto bucket_of = [](const Entry& entry) { return entry.hash >> (32 - kBucketBits); };
+  std::vector<uint32_t> ends((1U << kBucketBits) + 1);  // at first, where a bucket starts
+  for (const Entry& entry : entries) ++ends[bucket_of(entry) + 1];
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  for (uint32_t i = 0; i < entries.size(); ++i) by_name[ends[bucket_of(entries[i])]++] = i;
+  auto before = [&](uint32_t a, uint32_t b) {
+    return std::tie(entries[a].hash, entries[a].module, a) <
+           std::tie(entries[b].hash, entries[b].module, b);
+  };
+  auto start = by_name.begin();
+  for (uint32_t end : ends) {
+    auto behind = by_name.begin() + static_cast<ptrdiff_t>(end);
+    std::sort(start, behind, before);
+    start = behind;
+  }
 }
 
 }  // namespace
@@ -91,10 +115,7 @@ void SymbolTable::Seal() {
   }
 
   by_name_.resize(entries_.size());
-  std::iota(by_name_.begin(), by_name_.end(), 0U);
-  std::ranges::sort(by_name_, {}, [&](uint32_t i) {
-    return std::tuple(entries_[i].hash, entries_[i].module, i);
-  });
+  SortByName(std::span<const Entry>(entries_), by_name_);
 }
 
 std::string_view SymbolTable::NameOf(const Entry& entry) const {
