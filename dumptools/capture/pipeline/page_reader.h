@@ -21,7 +21,7 @@ PageBatch::PlannedRun FateOfUnreadable(const Error& error, PfnRange pages, Findi
 // "pfn 0x10 to 0x20"
 std::string PlaceOf(PfnRange pages);
 
-// True when all bytes are zero. `bytes` is a multiple of 8 long.
+// True when all bytes are zero.
 bool IsZero(std::span<const std::byte> bytes);
 
 }  // namespace hmem::capture
