@@ -21,11 +21,13 @@ class FakeSink final : public capture::DumpSink {
   bool promises = true;         // Reserve() tells the truth; false: always yes, as a pipe does
   uint64_t breaks_at = kNever;  // the device fails behind this byte: EIO
   bool sync_fails = false;
-  std::vector<uint64_t> synced;  // how long the stream was at each Sync()
+  std::vector<uint64_t> appended;  // where each Append() began
+  std::vector<uint64_t> synced;    // how long the stream was at each Sync()
 
   const std::string& name() const override { return name_; }
 
   Status Append(std::span<const std::byte> data) override {
+    appended.push_back(bytes.size());
     uint64_t limit = std::min(capacity, breaks_at);
     size_t n = std::min<uint64_t>(data.size(), limit - bytes.size());
     bytes.insert(bytes.end(), data.begin(), data.begin() + static_cast<ptrdiff_t>(n));

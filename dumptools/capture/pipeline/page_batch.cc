@@ -5,13 +5,14 @@
 #include <limits>
 
 namespace hmem::capture {
-
 PageBatch::PageBatch(uint32_t page_bytes)
     : page_bytes_(page_bytes),
       pages_max_(
           std::max<uint32_t>(1, static_cast<uint32_t>(format::kMaxPageBytesPerFrame / page_bytes))),
-      raw_(uint64_t{pages_max_} * page_bytes),
-      packed_(format::PagesHeadSize(pages_max_, pages_max_) + raw_.size()) {
+      head_room_(
+          format::AlignUp(format::PagesHeadSize(pages_max_, pages_max_), format::kFrameAlign)),
+      raw_(head_room_ + uint64_t{pages_max_} * page_bytes),
+      packed_(raw_.size()) {
   plan_.reserve(format::kMaxFateRuns);
   kept_.reserve(pages_max_);
   fates_.reserve(format::kMaxFateRuns);
@@ -22,12 +23,20 @@ void PageBatch::Clear() {
   tier_ = 0;
   plan_.clear();
   pages_to_read_ = fates_planned_ = 0;
-  raw_bytes_ = packed_bytes_ = 0;
+  raw_bytes_ = 0;
+  packed_bytes_ = {};
+  digest_ = 0;
   kept_.clear();
   fates_.clear();
   piece_bytes_.clear();
   missing_ = 0;
   findings_ = Findings();
+}
+
+std::span<std::byte> PageBatch::SetUnpacked(size_t head_bytes) {
+  auto all = std::span(raw_).subspan(head_room_ - head_bytes, head_bytes + raw_bytes_);
+  packed_bytes_ = all;
+  return all.first(head_bytes);
 }
 
 uint64_t PageBatch::PagesInReach(uint64_t pfn) const {

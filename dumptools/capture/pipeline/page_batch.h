@@ -54,7 +54,7 @@ class PageBatch {
 
   // --- What became of them, told in pfn order.
   // Where the next page's bytes go; room for all pages of the plan that are still to be read.
-  std::byte* tail() { return raw_.data() + raw_bytes_; }
+  std::byte* tail() { return raw_.data() + head_room_ + raw_bytes_; }
   // The page at tail() is kept.
   void Keep(uint64_t pfn);
   void AddFate(const FateOfRun& run);
@@ -69,14 +69,20 @@ class PageBatch {
   uint64_t missing() const { return missing_; }
   const Findings& findings() const { return findings_; }
   // The kept pages, run behind run.
-  std::span<const std::byte> raw() const { return std::span(raw_).first(raw_bytes_); }
+  std::span<const std::byte> raw() const { return std::span(raw_).subspan(head_room_, raw_bytes_); }
 
   // --- Packed, by a DumpWriter: room for all of raw() and a .hmem table of it.
   std::span<std::byte> packing() { return packed_; }
   // What was packed is the front of packing(), in pieces of these sizes, where the format has some.
-  void SetPacked(size_t bytes) { packed_bytes_ = bytes; }
+  void SetPacked(size_t bytes) { packed_bytes_ = std::span(packed_).first(bytes); }
   std::vector<uint32_t>& piece_bytes() { return piece_bytes_; }
-  std::span<const std::byte> packed() const { return std::span(packed_).first(packed_bytes_); }
+  // Room right in front of raw(), at most for such a table. What was packed is then that and raw()
+  // as it is.
+  std::span<std::byte> SetUnpacked(size_t head_bytes);
+  std::span<const std::byte> packed() const { return packed_bytes_; }
+  // PayloadDigest() of packed(), where the format wants one.
+  void SetDigest(uint64_t digest) { digest_ = digest; }
+  uint64_t digest() const { return digest_; }
   const std::vector<uint32_t>& piece_bytes() const { return piece_bytes_; }
 
  private:
@@ -89,8 +95,11 @@ class PageBatch {
   std::vector<PlannedRun> plan_;
   uint32_t pages_to_read_ = 0;
   uint32_t fates_planned_ = 0;
+  size_t head_room_;  // in raw_, in front of the pages
   std::vector<std::byte> raw_, packed_;
-  size_t raw_bytes_ = 0, packed_bytes_ = 0;
+  size_t raw_bytes_ = 0;
+  std::span<const std::byte> packed_bytes_;
+  uint64_t digest_ = 0;
   std::vector<KeptRun> kept_;
   std::vector<FateOfRun> fates_;
   std::vector<uint32_t> piece_bytes_;

@@ -14,8 +14,7 @@ HmemPageWriter::HmemPageWriter(HmemWriter& writer, const codec::Codec& codec, in
 Status HmemPageWriter::Pack(PageBatch& batch) const {
   batch.SetPacked(0);
   if (batch.kept().empty()) return {};
-  std::span<const std::byte> raw = batch.raw();
-  std::span<std::byte> packed = batch.packing();
+  const std::span<const std::byte> raw = batch.raw();
   format::PagesHead head;
   head.block_raw_bytes =
       std::max(static_cast<uint32_t>(format::kBlockRawBytes), batch.page_bytes());
@@ -24,30 +23,44 @@ Status HmemPageWriter::Pack(PageBatch& batch) const {
         {.first = static_cast<uint32_t>(run.first_pfn - batch.kept().front().first_pfn),
          .count = run.count});
   }
-  size_t blocks = (raw.size() + head.block_raw_bytes - 1) / head.block_raw_bytes;
-  size_t at = format::PagesHeadSize(head.runs.size(), blocks);
-  size_t head_bytes = at;
+  const size_t blocks = (raw.size() + head.block_raw_bytes - 1) / head.block_raw_bytes;
+  const size_t head_bytes = format::PagesHeadSize(head.runs.size(), blocks);
+  head.blocks.reserve(blocks);
+  if (codec_.hmem_id == 0) {
+    for (size_t start = 0; start < raw.size(); start += head.block_raw_bytes) {
+      const size_t bytes = std::min<size_t>(head.block_raw_bytes, raw.size() - start);
+      head.blocks.push_back({.codec = 0, .stored_bytes = static_cast<uint32_t>(bytes)});
+    }
+    format::EncodePagesHead(head, batch.SetUnpacked(head_bytes));
+  } else {
+    HMEM_ASSIGN(const size_t packed, PackBlocks(raw, batch.packing().subspan(head_bytes), head));
+    format::EncodePagesHead(head, batch.packing().first(head_bytes));
+    batch.SetPacked(head_bytes + packed);
+  }
+  batch.SetDigest(format::PayloadDigest(batch.packed()));
+  return {};
+}
+
+Result<size_t> HmemPageWriter::PackBlocks(std::span<const std::byte> raw, std::span<std::byte> out,
+                                          format::PagesHead& head) const {
+  size_t at = 0;
   for (size_t start = 0; start < raw.size(); start += head.block_raw_bytes) {
     auto block = raw.subspan(start, std::min<size_t>(head.block_raw_bytes, raw.size() - start));
-    auto out = packed.subspan(at, block.size());
+    auto room = out.subspan(at, block.size());
     format::BlockEntry entry{.codec = 0, .stored_bytes = static_cast<uint32_t>(block.size())};
     // kLimit: it would not shrink.
-    Result<size_t> size = codec_.hmem_id == 0
-                              ? Result<size_t>(block.size())
-                              : codec_.pack(block, out.first(block.size() - 1), level_);
-    if (size && codec_.hmem_id != 0) {
+    Result<size_t> size = codec_.pack(block, room.first(block.size() - 1), level_);
+    if (size) {
       entry = {.codec = codec_.hmem_id, .stored_bytes = static_cast<uint32_t>(*size)};
-    } else if (!size && size.error().code() != ErrorCode::kLimit) {
+    } else if (size.error().code() != ErrorCode::kLimit) {
       return std::unexpected(size.error());
     } else {
-      std::copy(block.begin(), block.end(), out.begin());
+      std::copy(block.begin(), block.end(), room.begin());
     }
     head.blocks.push_back(entry);
     at += entry.stored_bytes;
   }
-  format::EncodePagesHead(head, packed.first(head_bytes));
-  batch.SetPacked(at);
-  return {};
+  return at;
 }
 
 Status HmemPageWriter::Write(const PageBatch& batch) {
@@ -61,7 +74,8 @@ Status HmemPageWriter::Write(const PageBatch& batch) {
   uint64_t first = batch.kept().front().first_pfn;
   uint64_t end = batch.kept().back().first_pfn + batch.kept().back().count;
   return writer_.AppendPages(first, static_cast<uint32_t>(end - first),
-                             static_cast<uint32_t>(batch.raw().size()), batch.packed());
+                             static_cast<uint32_t>(batch.raw().size()), batch.packed(),
+                             batch.digest());
 }
 
 Status HmemPageWriter::AddFate(const FateOfRun& run) {

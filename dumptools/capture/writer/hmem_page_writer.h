@@ -34,6 +34,9 @@ class HmemPageWriter final : public DumpWriter {
 
  private:
   Status AddFate(const FateOfRun& run);
+  // The blocks of `raw`, back to back into `out`; says how many bytes and tells `head` of them.
+  Result<size_t> PackBlocks(std::span<const std::byte> raw, std::span<std::byte> out,
+                            format::PagesHead& head) const;
 
   HmemWriter& writer_;
   const codec::Codec& codec_;

@@ -15,6 +15,9 @@ using format::FrameType;
 
 namespace {
 
+// A payload from so much on is not gathered in the buffer.
+constexpr uint64_t kDirectBytes = 128 << 10;
+
 std::span<const std::byte> AsBytes(const std::string& text) {
   return std::as_bytes(std::span(text));
 }
@@ -73,12 +76,13 @@ Status HmemWriter::AppendNotes(std::span<const std::byte> notes) {
 }
 
 Status HmemWriter::AppendPages(uint64_t first_pfn, uint32_t page_count, uint32_t raw_bytes,
-                               std::span<const std::byte> payload) {
-  HMEM_TRY(Append({.type = FrameType::kPages,
-                   .first_pfn = first_pfn,
-                   .raw_bytes = raw_bytes,
-                   .page_count = page_count},
-                  payload));
+                               std::span<const std::byte> payload, uint64_t payload_xxh3) {
+  HMEM_TRY(AppendFrame({.type = FrameType::kPages,
+                        .first_pfn = first_pfn,
+                        .payload_xxh3 = payload_xxh3,
+                        .raw_bytes = raw_bytes,
+                        .page_count = page_count},
+                       payload));
   raw_bytes_ += raw_bytes;
   return {};
 }
@@ -89,7 +93,12 @@ Status HmemWriter::AppendFate(uint64_t first_pfn, uint32_t page_count,
                 format::EncodeFate(runs));
 }
 
-Status HmemWriter::Append(const FrameHeader& header, std::span<const std::byte> payload) {
+Status HmemWriter::Append(FrameHeader header, std::span<const std::byte> payload) {
+  header.payload_xxh3 = format::PayloadDigest(payload);
+  return AppendFrame(header, payload);
+}
+
+Status HmemWriter::AppendFrame(const FrameHeader& header, std::span<const std::byte> payload) {
   if (payload.size() > format::kMaxPayloadBytes) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} frame of {} bytes, at most {}", format::FrameTypeName(header.type),
@@ -132,7 +141,8 @@ Status HmemWriter::CloseChunk() {
   chunk_.digest = digest_.Finish();
   std::vector<std::byte> payload = format::EncodeChunk(chunk_);
   uint64_t at = offset_;
-  HMEM_TRY(Emit({.type = FrameType::kChunk}, payload));
+  HMEM_TRY(
+      Emit({.type = FrameType::kChunk, .payload_xxh3 = format::PayloadDigest(payload)}, payload));
   chunk_.number += 1;
   chunk_.offset = offset_;
   chunk_.previous = at;
@@ -151,13 +161,12 @@ Status HmemWriter::BeginTier(uint32_t tier) {
 Status HmemWriter::Pad(uint64_t bytes_behind) {
   uint64_t gap = format::kFlushAlign - (offset_ + bytes_behind) % format::kFlushAlign;
   std::vector<std::byte> zeros(gap - format::kFrameHeaderBytes);
-  return Emit({.type = FrameType::kPad}, zeros);
+  return Emit({.type = FrameType::kPad, .payload_xxh3 = format::PayloadDigest(zeros)}, zeros);
 }
 
 Status HmemWriter::Emit(FrameHeader header, std::span<const std::byte> payload) {
   header.dump_id = options_.dump_id;
   header.sequence = format::MakeSequence(options_.attempt, next_number_);
-  header.payload_xxh3 = format::PayloadDigest(payload);
   header.stored_bytes = static_cast<uint32_t>(payload.size());
   if (header.type != FrameType::kPages) header.raw_bytes = header.stored_bytes;
   std::array<std::byte, format::kFrameHeaderBytes> encoded;
@@ -185,7 +194,18 @@ Status HmemWriter::Put(std::span<const std::byte> bytes) {
   digest_.Update(bytes);
   offset_ += bytes.size();
   while (!bytes.empty()) {
-    auto piece = bytes.first(std::min<size_t>(bytes.size(), kWriteBytes - buffer_.size()));
+    const bool direct = bytes.size() >= kDirectBytes;
+    const uint64_t past = (offset_ - bytes.size()) % format::kFlushAlign;
+    if (direct && past == 0) {
+      HMEM_TRY(WriteOut());
+      auto whole = bytes.first(bytes.size() / format::kFlushAlign * format::kFlushAlign);
+      HMEM_TRY(Checked(sink_->Append(whole)));
+      bytes = bytes.subspan(whole.size());
+      continue;
+    }
+    uint64_t room = kWriteBytes - buffer_.size();
+    if (direct) room = std::min(room, format::kFlushAlign - past);
+    auto piece = bytes.first(std::min<size_t>(bytes.size(), room));
     buffer_.insert(buffer_.end(), piece.begin(), piece.end());
     bytes = bytes.subspan(piece.size());
     if (buffer_.size() == kWriteBytes) HMEM_TRY(WriteOut());
@@ -226,7 +246,8 @@ Status HmemWriter::Finish(v1::DumpEnd end) {
   end.set_stored_bytes(stored_bytes_);
   if (end.ByteSizeLong() > kMaxEndBytes) end.clear_findings();
   std::string bytes = end.SerializeAsString();
-  HMEM_TRY(Emit({.type = FrameType::kEnd}, AsBytes(bytes)));
+  HMEM_TRY(Emit({.type = FrameType::kEnd, .payload_xxh3 = format::PayloadDigest(AsBytes(bytes))},
+                AsBytes(bytes)));
   if (offset_ % format::kFlushAlign != 0) HMEM_TRY(Pad(0));
   HMEM_TRY(WriteOut());
   return Checked(sink_->Sync());

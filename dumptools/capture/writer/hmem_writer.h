@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Emits an .hmem stream: frames into chunks, chunks into large aligned writes. Layout:
-// hmem/format/hmem_frame.h. Memory: one write buffer (kWriteBytes and one frame) and the mini-index
-// of the open chunk, whatever the dump's size.
+// hmem/format/hmem_frame.h. Large payloads go to the sink from where they lie, all but what is not
+// aligned. Memory: one write buffer (kWriteBytes) and the mini-index of the open chunk, whatever
+// the dump's size.
 #pragma once
 
 #include <cstdint>
@@ -52,9 +53,10 @@ class HmemWriter {
   Status AppendFirstFailure(std::span<const std::byte> record);
   // The ELF note stream, split over as many frames as it needs.
   Status AppendNotes(std::span<const std::byte> notes);
-  // `payload` is PagesHead and blocks; the pfns spoken of are [first_pfn, first_pfn + page_count).
+  // `payload` is PagesHead and blocks, `payload_xxh3` its PayloadDigest, which workers compute; the
+  // pfns spoken of are [first_pfn, first_pfn + page_count).
   Status AppendPages(uint64_t first_pfn, uint32_t page_count, uint32_t raw_bytes,
-                     std::span<const std::byte> payload);
+                     std::span<const std::byte> payload, uint64_t payload_xxh3);
   Status AppendFate(uint64_t first_pfn, uint32_t page_count, std::span<const format::FateRun> runs);
 
   // Frames from here on are of this tier: a chunk holds frames of one.
@@ -72,13 +74,16 @@ class HmemWriter {
   StreamPosition position() const;
 
  private:
-  Status Append(const format::FrameHeader& header, std::span<const std::byte> payload);
+  // With the payload's digest filled in.
+  Status Append(format::FrameHeader header, std::span<const std::byte> payload);
+  // With the digest that the header has.
+  Status AppendFrame(const format::FrameHeader& header, std::span<const std::byte> payload);
   Status MakeRoom(uint64_t bytes);
   Status CloseChunk();
   // A PAD that ends, `bytes_behind` more included, at a multiple of kFlushAlign. Always one: of a
   // whole kFlushAlign where nothing is missing.
   Status Pad(uint64_t bytes_behind);
-  // Into the buffer, without looking at room or chunk limits.
+  // Without looking at room or chunk limits.
   Status Emit(format::FrameHeader header, std::span<const std::byte> payload);
   Status Put(std::span<const std::byte> bytes);
   Status WriteOut();

@@ -31,6 +31,32 @@ TEST(HmemPageWriter, RandomPagesAreStoredRawNotLarger) {
   EXPECT_EQ(batch.packed().size(), format::PagesHeadSize(1, 1) + 0x10000);
 }
 
+TEST(HmemPageWriter, WithoutACodecPagesAreStoredFromWhereTheyWereRead) {
+  fakes::FakeSource machine;
+  machine.memory.AddZero({PhysAddr(0), PhysAddr(0x23000)});
+  for (uint64_t at = 0; at < 0x23000; at += 8) machine.memory.PutU64(PhysAddr(at), at + 1);
+  fakes::FakeSink sink;
+  HmemWriter writer(sink, {});
+  HmemPageWriter pages(writer, **codec::FindCodec("none"), 0);
+  PageBatch batch(4096);
+  WholeScan scan(machine);
+  ASSERT_TRUE(BatchPlanner(machine, scan).Fill(batch));
+  ReadPages(machine, false, batch);
+  ASSERT_TRUE(pages.Pack(batch));
+  const size_t head_bytes = format::PagesHeadSize(1, 3);
+  ASSERT_EQ(batch.packed().size(), head_bytes + 0x23000);
+  EXPECT_EQ(batch.packed().data() + head_bytes, batch.raw().data());
+  EXPECT_EQ(batch.digest(), format::PayloadDigest(batch.packed()));
+  auto head = format::DecodePagesHead({.type = format::FrameType::kPages,
+                                       .stored_bytes = static_cast<uint32_t>(batch.packed().size()),
+                                       .raw_bytes = 0x23000,
+                                       .page_count = 0x23},
+                                      4096, batch.packed());
+  ASSERT_TRUE(head) << head.error().ToString();
+  ASSERT_EQ(head->blocks.size(), 3u);
+  EXPECT_EQ(head->blocks[2].stored_bytes, 0x3000u);
+}
+
 // Zero pages of many batches in a row: one frame tells of them.
 TEST(HmemPageWriter, FatesOfBatchesWithoutPagesShareAFrame) {
   fakes::FakeSource machine;

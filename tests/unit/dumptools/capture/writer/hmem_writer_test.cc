@@ -68,6 +68,37 @@ TEST_F(HmemWriterTest, EveryFrameIsAligned) {
   EXPECT_EQ(at, sink_.bytes.size());
 }
 
+// Whatever lies in the buffer before it: all of the payload is there, in its place.
+TEST_F(HmemWriterTest, ALargePayloadIsStoredBehindWhatWasGathered) {
+  for (size_t bytes : {200u << 10, (1u << 20) + 77, 2u << 20}) {
+    for (size_t before : {0u, 100u, 5000u, 100'000u}) {
+      sink_ = {};
+      HmemWriter writer(sink_, {});
+      std::vector<std::byte> small(before, std::byte{7}), large(bytes);
+      for (size_t i = 0; i < bytes; ++i) large[i] = static_cast<std::byte>(i * 31 >> 3);
+      ASSERT_TRUE(writer.AppendFirstFailure(small));
+      ASSERT_TRUE(writer.AppendPages(5, 1, 4096, large, format::PayloadDigest(large)));
+      ASSERT_TRUE(writer.AppendFirstFailure(small));
+      ASSERT_TRUE(writer.Flush());
+      auto frames = makers::FramesOf(sink_.bytes);
+      ASSERT_GE(frames.size(), 3u);
+      auto stored =
+          std::span(sink_.bytes).subspan(frames[1].offset + format::kFrameHeaderBytes, bytes);
+      EXPECT_TRUE(std::ranges::equal(stored, large)) << bytes << " behind " << before;
+      EXPECT_EQ(frames[1].header.payload_xxh3, format::PayloadDigest(stored));
+      EXPECT_EQ(frames[2].header.stored_bytes, before);
+      EXPECT_EQ(writer.offset(), sink_.bytes.size());
+    }
+  }
+}
+
+// What a device takes is in whole blocks, but for the last piece of all.
+TEST_F(HmemWriterTest, EveryWriteBeginsAtABlock) {
+  Run({.codec = "none"});
+  ASSERT_GE(sink_.appended.size(), 3u);
+  for (uint64_t at : sink_.appended) EXPECT_EQ(at % format::kFlushAlign, 0u);
+}
+
 TEST_F(HmemWriterTest, AFullTargetEndsAsAValidShorterDump) {
   uint64_t whole = makers::HmemBytes(machine_).size();
   for (uint64_t capacity = 256 << 10; capacity < whole; capacity += 100 << 10) {
