@@ -13,8 +13,8 @@ constexpr size_t kRunsBytes = 2 << 20;
 
 }  // namespace
 
-ScanPlan::ScanPlan(const source::MemorySource& source, const ScanRequest& request,
-                   Findings& findings)
+ScanPlan::ScanPlan(const source::MemorySource& source, walk::LazyKernel& kernel,
+                   const ScanRequest& request, Findings& findings)
     : source_(source),
       filter_(request.filter),
       findings_(findings),
@@ -31,7 +31,7 @@ ScanPlan::ScanPlan(const source::MemorySource& source, const ScanRequest& reques
       request.by_value || std::any_of(request.wanted.begin(), request.wanted.end(),
                                       [](const Wanted& w) { return w.needs_kernel(); });
   if (walks) {
-    Walk(request);
+    Walk(kernel, request);
   } else if (request.classify) {
     OpenMap(nullptr);
   }
@@ -55,9 +55,9 @@ void ScanPlan::OpenMap(const types::TypeDb* types) {
                 map.error().ToString(), "pages cannot be told apart: all are kept");
 }
 
-void ScanPlan::Walk(const ScanRequest& request) {
+void ScanPlan::Walk(walk::LazyKernel& lazy_kernel, const ScanRequest& request) {
   const auto until = std::chrono::steady_clock::now() + request.walk_time;
-  auto kernel = walk::Kernel::Open(source_, {.modules = false});
+  const auto& kernel = lazy_kernel.Get({.modules = false});
   const types::TypeDb* types = nullptr;
   if (kernel) {
     if (auto known = (*kernel)->types()) types = *known;
@@ -87,7 +87,7 @@ std::vector<Tier> ScanPlan::Tiers() {
   if (by_value_) {
     add(1, Part::kFirst);
     add(2, Part::kSecond);
-    add(3, Part::kThird);
+    if (HasThirdTier(filter_)) add(3, Part::kThird);
   } else {
     add(0, Part::kAll);
   }

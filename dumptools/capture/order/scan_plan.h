@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// From what was asked for to the scans of a dump. Memory: two sets of runs of at most 2 MiB; the
-// crashed kernel is opened for a while where its objects are walked.
+// From what was asked for to the scans of a dump. Memory: two sets of runs of at most 2 MiB, and
+// the crashed kernel where its objects are walked, until its owner closes it.
 #pragma once
 
 #include <chrono>
@@ -13,6 +13,7 @@
 #include "dumptools/capture/filter/wanted_tasks.h"
 #include "dumptools/capture/order/tier_scan.h"
 #include "dumptools/capture/pipeline/pipeline.h"
+#include "dumptools/walk/lazy_kernel.h"
 #include "hmem/base/findings.h"
 #include "hmem/source/memory_source.h"
 
@@ -29,10 +30,11 @@ struct ScanRequest {
 
 class ScanPlan {
  public:
-  // Both must outlive it. Never fails: a kernel that cannot be walked is taken in address order,
-  // one whose pages cannot be classified as a whole, and findings say so. `findings` is also told
-  // what scanning meets.
-  ScanPlan(const source::MemorySource& source, const ScanRequest& request, Findings& findings);
+  // Source and findings must outlive it; the kernel is of that source and is not needed afterwards.
+  // Never fails: a kernel that cannot be walked is taken in address order, one whose pages cannot
+  // be classified as a whole, and findings say so. `findings` is also told what scanning meets.
+  ScanPlan(const source::MemorySource& source, walk::LazyKernel& kernel, const ScanRequest& request,
+           Findings& findings);
 
   // By value, where asked for and possible: three passes; else one. The scans are the plan's.
   std::vector<Tier> Tiers();
@@ -47,7 +49,7 @@ class ScanPlan {
 
  private:
   void OpenMap(const types::TypeDb* types);
-  void Walk(const ScanRequest& request);
+  void Walk(walk::LazyKernel& lazy_kernel, const ScanRequest& request);
 
   const source::MemorySource& source_;
   PageFilter filter_;

@@ -41,6 +41,16 @@ bool IsWanted(const PfnRuns* set, Pfn pfn, PageClass page_class) {
          In(set, pfn, pfn + 1).in;
 }
 
+bool HasThirdTier(const PageFilter& filter) {
+  for (int i = 0; i < kPageClasses; ++i) {
+    const auto page_class = static_cast<PageClass>(i);
+    // No struct page says of these what they are.
+    if (page_class == PageClass::kFilteredBefore || page_class == PageClass::kZero) continue;
+    if (!IsKernels(page_class) && !filter.Excludes(page_class)) return true;
+  }
+  return false;
+}
+
 TierScan::TierScan(const ScanRules& rules, Part part, Findings& findings)
     : rules_(rules), part_(part) {
   if (rules.map != nullptr) classifier_.emplace(*rules.map, *rules.layout, findings);

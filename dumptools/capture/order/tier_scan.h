@@ -31,6 +31,10 @@ struct ScanRules {
 // `set`, which may be absent, has `pfn`, and it is there and may be touched.
 bool IsWanted(const PfnRuns* set, Pfn pfn, PageClass page_class);
 
+// True when pages of some class that is not the kernel's pass the filter: without, the third tier
+// has only what is wanted of left-out classes, which is in the second.
+bool HasThirdTier(const PageFilter& filter);
+
 class TierScan final : public PageScan {
  public:
   enum class Part {

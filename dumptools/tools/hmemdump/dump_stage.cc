@@ -63,8 +63,8 @@ struct ObtainedRecord {
 
 // --record, the one that an earlier stage left beside the dump, the one in the source; else one is
 // built, unless --no-record. What the source says of itself is in `findings` afterwards.
-ObtainedRecord ObtainRecord(const source::MemorySource& source, const Options& options,
-                            const Target& target, Findings& findings) {
+ObtainedRecord ObtainRecord(const source::MemorySource& source, walk::LazyKernel& kernel,
+                            const Options& options, const Target& target, Findings& findings) {
   auto give_up = [&](const Error& error) {
     findings.Add(Severity::kLoss, "record.none", "",
                  fmt::format("no first-failure record: {}", error.ToString()));
@@ -95,7 +95,7 @@ ObtainedRecord ObtainRecord(const source::MemorySource& source, const Options& o
                  "no first-failure record: none is there, and --no-record builds none");
     return {};
   }
-  auto record = BuildRecord(source,
+  auto record = BuildRecord(source, kernel,
                             {.identity_path = options.identity_path,
                              .dump_path = DumpPathInRecord(target),
                              .dump_id = capture::NewDumpId()},
@@ -399,7 +399,8 @@ Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Opti
     return result;
   }
   format::DumpId dump_id = capture::NewDumpId();
-  HMEM_ASSIGN(Record record, BuildRecord(source,
+  walk::LazyKernel kernel(source);
+  HMEM_ASSIGN(Record record, BuildRecord(source, kernel,
                                          {.identity_path = options.identity_path,
                                           .dump_path = DumpPathInRecord(target),
                                           .dump_id = dump_id},
@@ -447,6 +448,7 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
                     std::chrono::duration<double>(*options.deadline_s));
   }
   DumpResult result{.page_bytes = source.page_bytes(), .dump_made = true};
+  walk::LazyKernel kernel(source);
   ObtainedRecord obtained;
   std::optional<BegunStream> begun;
   if (target.kind == TargetKind::kDevice) {
@@ -456,7 +458,7 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
     HMEM_ASSIGN(obtained.record, ParseRecord(begun->record, target.path));
     findings.Merge(source.findings());
   } else {
-    obtained = ObtainRecord(source, options, target, findings);
+    obtained = ObtainRecord(source, kernel, options, target, findings);
   }
   const std::optional<Record>& record = obtained.record;
   if (record) result.crash_id = record->message.identity().crash_id();
@@ -469,12 +471,13 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
   std::string record_path = result.record_path;
   Findings dump_findings;
   capture::ScanPlan plan(
-      source,
+      source, kernel,
       {.filter = options.filter,
        .by_value = options.by_value && options.format == capture::DumpFormat::kHmem,
        .classify = options.classify,
        .wanted = options.wanted},
       dump_findings);
+  kernel.Close();
   capture.by_value = plan.by_value();
   DumpRun run(source, options, target, std::move(capture), plan, findings, dump_findings);
   auto made = options.format == capture::DumpFormat::kHmem ? run.ToHmem(std::move(result), record)

@@ -83,8 +83,10 @@ Result<ExplainedPage> ExplainPage(const source::MemorySource& source, const Opti
                explained.pfn < range.end.value / page_bytes;
       });
   if (!ram) return Fail(ErrorCode::kNotFound, fmt::format("pfn {:#x}: no RAM", explained.pfn));
-  capture::ScanPlan plan(
-      source, {.filter = options.filter, .by_value = false, .wanted = options.wanted}, findings);
+  walk::LazyKernel kernel(source);
+  capture::ScanPlan plan(source, kernel,
+                         {.filter = options.filter, .by_value = false, .wanted = options.wanted},
+                         findings);
   explained.page.rule = "pages of this dump cannot be told apart";
   if (plan.page_map() != nullptr) {
     capture::PageClassifier classifier(plan.page_map()->map(), plan.page_map()->layout(), findings);

@@ -9,7 +9,6 @@
 #include "dumptools/firstfailure/record_builder.h"
 #include "dumptools/firstfailure/record_store.h"
 #include "dumptools/tools/hmemdump/fault.h"
-#include "dumptools/walk/kernel.h"
 #include "hmem/space/vmcoreinfo.h"
 
 namespace hmem::dump {
@@ -31,8 +30,8 @@ bool SameCrash(const v1::FirstFailure& record, const source::MemorySource& sourc
          info->Number("KERNELOFFSET").value_or(0) == record.kernel().kaslr_offset();
 }
 
-Result<Record> BuildRecord(const source::MemorySource& source, const RecordRequest& request,
-                           Findings& findings) {
+Result<Record> BuildRecord(const source::MemorySource& source, walk::LazyKernel& lazy_kernel,
+                           const RecordRequest& request, Findings& findings) {
   ObeyFaultInRecord();
   firstfailure::RecordOptions options;
   if (!request.identity_path.empty()) {
@@ -51,7 +50,7 @@ Result<Record> BuildRecord(const source::MemorySource& source, const RecordReque
   options.dump.set_path(request.dump_path);
   options.record_time_s = std::time(nullptr);
 
-  auto kernel = walk::Kernel::Open(source);
+  const auto& kernel = lazy_kernel.Get();
   Result<v1::FirstFailure> message =
       kernel ? firstfailure::BuildRecord(**kernel, options, findings)
              : firstfailure::BuildRecordFromNotes(source, kernel.error(), options, findings);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "dumptools/capture/target/device_target.h"
+#include "dumptools/walk/lazy_kernel.h"
 #include "hmem/base/findings.h"
 #include "hmem/base/result.h"
 #include "hmem/format/hmem_frame.h"
@@ -32,10 +33,10 @@ struct RecordRequest {
   format::DumpId dump_id{};
 };
 
-// Builds it from the memory of `source`; from its notes alone where the memory cannot be addressed,
-// with a finding. `findings` get those of the source, too.
-Result<Record> BuildRecord(const source::MemorySource& source, const RecordRequest& request,
-                           Findings& findings);
+// Builds it from the memory of `source`, whose kernel that is; from its notes alone where the
+// memory cannot be addressed, with a finding. `findings` get those of the source, too.
+Result<Record> BuildRecord(const source::MemorySource& source, walk::LazyKernel& lazy_kernel,
+                           const RecordRequest& request, Findings& findings);
 // From serialised bytes; `where` names them in errors.
 Result<Record> ParseRecord(std::span<const std::byte> bytes, const std::string& where);
 Result<Record> ReadRecordFile(const std::string& path);

@@ -121,5 +121,13 @@ TEST_F(TierScanTest, WithoutStructPagesAllIsKept) {
   for (const auto& [pfn, keep] : Scan(Part::kAll)) EXPECT_TRUE(keep) << pfn;
 }
 
+TEST(HasThirdTier, WhereTheFilterKeepsAnythingThatIsNotTheKernels) {
+  EXPECT_FALSE(HasThirdTier(*PageFilter::Parse("31")));
+  for (const char* kept : {"none", "zero", "15", "23", "27", "zero,private,free,user,slab"}) {
+    const bool all_but_slab = std::string_view(kept).ends_with("slab");
+    EXPECT_EQ(HasThirdTier(*PageFilter::Parse(kept)), !all_but_slab) << kept;
+  }
+}
+
 }  // namespace
 }  // namespace hmem::capture
