@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""python3 -m hmem_bench footprint|capture, as ./dev bench calls it."""
+"""python3 -m hmem_bench footprint|capture|sparse, as ./dev bench calls it."""
 import argparse
 import sys
 
-from . import capture, footprint
+from . import capture, footprint, sparse
 
 
 def main():
@@ -17,9 +17,12 @@ def main():
     speed = verbs.add_parser("capture", help="makedumpfile and hmemdump over the same memory")
     speed.add_argument("runs", nargs="?", type=int, default=5, help="runs of each, in turns (5)")
     speed.add_argument("--only", action="append", metavar="WORDS", help="rows whose names have them")
+    verbs.add_parser("sparse", help="hmemdump over a made core of 4 TiB")
     options = parser.parse_args()
     if options.verb == "capture":
         return capture.run(options.runs, options.only)
+    if options.verb == "sparse":
+        return sparse.run()
     if options.write and (options.cpus or [1]) != [1]:
         parser.error("--write: the table is about one CPU")
     return footprint.run(options.kernel or list(footprint.KINDS), options.ram or [512, 4096], options.cpus or [1],

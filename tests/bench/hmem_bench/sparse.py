@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An ELF core of a machine with 4 TiB, mostly free, made of a small one's: its kernel gets more RAM, whose struct pages are the
-same two pieces over and over. The file is sparse and takes some 100 MB of disk.
+"""./dev bench sparse: the dump of a machine with 4 TiB, mostly free. It is made of the one of ./dev bench capture: its kernel gets
+more RAM, whose struct pages are the same two pieces over and over, in a file that is sparse.
 
 x86-64, 4 or 5 levels of page tables, struct pages in a vmemmap: what Debian's kernels have."""
 import os
+import pathlib
 import re
 import shutil
 import struct
+import sys
+import tempfile
+import time
+
+from hmem_e2e import paths
+from hmem_e2e.errors import Failure, Skip
+
+from . import image, process
 
 PAGE = 4096
 HUGE = 2 << 20
@@ -167,3 +176,27 @@ def make(small, path):
     for number in range(1, 1 + WITH_DATA):
         core.write(RAM_START + number * USED_EVERY * SECTION_BYTES, data)
     core.file.close()
+
+
+def run():
+    """Prints how long each number of jobs takes, and in how much memory; 1 when it cannot be made or dumped."""
+    folder = paths.BUILD / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        memory = image.memory()
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            scratch = pathlib.Path(scratch)
+            core = scratch / "4t.elf"
+            make(memory, core)
+            print("| | wall s | peak MiB | anonymous | locked | bytes |\n" + "|---" * 6 + "|")
+            for jobs in (1, 2):
+                out = scratch / f"{jobs}.hmem"
+                start = time.monotonic()
+                peaks = process.peaks([paths.program("release", "hmemdump"), "-x", "31", "-j", jobs, "--no-record", core, out], scratch, (0, 3))
+                seconds = time.monotonic() - start
+                print(f"| hmemdump -x 31 -j {jobs}, 4 TiB | {seconds:.1f} | {peaks['VmHWM'] / 1024:.1f} | {peaks['RssAnon'] / 1024:.1f} | "
+                      f"{peaks['VmLck'] / 1024:.1f} | {out.stat().st_size:,} |", flush=True)
+    except (Failure, Skip) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 0
