@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
     perror(argv[2]);
     return 1;
   }
-  printf("%llu %llu %.3f\n", (unsigned long long)raw_bytes, (unsigned long long)packed_bytes, seconds);
+  printf("%llu %llu %.3f\n", (unsigned long long)raw_bytes, (unsigned long long)packed_bytes,
+         seconds);
   return 0;
 }

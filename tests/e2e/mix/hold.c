@@ -180,7 +180,8 @@ static uint64_t Next(uint64_t* state) {
 
 static char* Heap(size_t bytes) { return Map(bytes, MAP_PRIVATE | MAP_ANONYMOUS, -1); }
 
-/* Of 64 bytes each: links into the heap, a virtual table, a length, flags, a hash that most lack. */
+/* Of 64 bytes each: links into the heap, a virtual table, a length, flags, a hash that most lack.
+ */
 static void HoldObjects(size_t bytes) {
   char* place = Heap(bytes);
   const size_t count = bytes / 64;
@@ -200,15 +201,29 @@ static void HoldObjects(size_t bytes) {
 }
 
 static void HoldText(size_t bytes) {
-  static const char* const kWords[] = {"INFO ", "WARN ", "GET /api/v2/orders/", " status=200", " status=404 ", "took ",
-                                       "ms\n", "worker ", "client 10.", "{\"id\":", "\"state\":\"ready\",", "retry in ",
-                                       "connection closed by peer\n", "scheduler: ", "cache miss for key ", "user="};
+  static const char* const kWords[] = {"INFO ",
+                                       "WARN ",
+                                       "GET /api/v2/orders/",
+                                       " status=200",
+                                       " status=404 ",
+                                       "took ",
+                                       "ms\n",
+                                       "worker ",
+                                       "client 10.",
+                                       "{\"id\":",
+                                       "\"state\":\"ready\",",
+                                       "retry in ",
+                                       "connection closed by peer\n",
+                                       "scheduler: ",
+                                       "cache miss for key ",
+                                       "user="};
   char* place = Heap(bytes);
   uint64_t state = 0xd1b54a32d192ed03;
   for (size_t at = 0; at + 64 <= bytes;) {
     const uint64_t random = Next(&state);
     const char* word = kWords[random >> 60];
-    at += (size_t)snprintf(place + at, 64, (random & 3) == 0 ? "%s%u" : "%s", word, (unsigned)(random >> 40 & 0xffff));
+    at += (size_t)snprintf(place + at, 64, (random & 3) == 0 ? "%s%u" : "%s", word,
+                           (unsigned)(random >> 40 & 0xffff));
   }
 }
 
@@ -222,7 +237,8 @@ static void HoldSparse(size_t bytes) {
   char* place = Heap(bytes);
   uint64_t state = 0xbf58476d1ce4e5b9;
   for (size_t page = 0; page < bytes / kPage; ++page) {
-    for (unsigned i = 0; i < 6; ++i) *(uint64_t*)(place + page * kPage + (Next(&state) & 511) * 8) = Next(&state);
+    for (unsigned i = 0; i < 6; ++i)
+      *(uint64_t*)(place + page * kPage + (Next(&state) & 511) * 8) = Next(&state);
   }
 }
 
