@@ -109,7 +109,7 @@ class Judge:
         compare.equal(differences, "origin.complete", found["origin"]["complete"], False)
         if not ids & {"hmem.cut", "hmem.not-reached", "hmem.damage", "hmem.frames-missing"}:
             differences.append(f"nothing says what is missing: {sorted(ids)}")
-        gone = int(found["pages_ram"]) - int(found["pages_present"])
+        gone = int(found["pages_ram"]) - int(found["pages_present"]) - int(found["pages_excluded"])
         if gone and "hmem.not-reached" not in ids and not any("damage" in name or "missing" in name for name in ids):
             differences.append(f"{gone} pages are missing and not named: {sorted(ids)}")
         if not gone and "hmem.cut" not in ids:
