@@ -55,12 +55,10 @@ def expected_states(classes, zero, level):
 
 
 def claim_agreement(claims, truth, elf):
-    """`elf` is the ELF form of the whole dump that `truth` was read from. What makedumpfile does not know of is that a block of
-    memory was taken offline: it keeps that, as if the kernel used it."""
+    """`elf` is the ELF form of the whole dump that `truth` was read from. makedumpfile does not know that a block of memory was
+    taken offline, but no dump of ours has that block."""
     zero = zero_pages(elf, len(truth.classes))
-    classes = bytearray(truth.classes)
-    for pfn in truth.not_online():
-        classes[pfn] = PageClass.KERNEL
+    classes = truth.classes
 
     def agrees(level):
         made = elf.with_name(f"makedumpfile-{level}")
