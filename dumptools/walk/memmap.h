@@ -26,8 +26,6 @@ class MemMap {
   static Result<MemMap> Create(const space::Vmcoreinfo& vmcoreinfo, const VirtReader& memory,
                                const types::TypeDb* types, uint32_t page_bytes);
 
-  uint64_t struct_page_bytes() const { return struct_page_bytes_; }
-
   enum class State {
     kAbsent,   // no struct pages: a hole, or a part of the map that cannot be read
     kOffline,  // memory that was taken offline; its struct pages say nothing

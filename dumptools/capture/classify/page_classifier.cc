@@ -19,6 +19,7 @@ constexpr uint64_t kMaxRunPages = 1 << 22;
 // 16 GiB pages of 4 KiB: larger than any compound page there is.
 constexpr uint64_t kMaxCompoundPages = 1 << 22;
 constexpr uint64_t kSmallPageBytes = 4096;
+constexpr uint64_t kFailuresBeforeDoubling = 64;
 
 constexpr uint64_t kTailBit = 1;
 constexpr uint64_t kAnonBit = 1;  // PAGE_MAPPING_ANON; set for KSM pages, too
@@ -162,10 +163,13 @@ bool PageClassifier::Load(const MemMap::Section& section, Pfn pfn) {
     uint64_t left = kSmallPageBytes - map_.AddressOf(section, pfn).value % kSmallPageBytes;
     pages = std::min(pages, std::max<uint64_t>(left / bytes, 1));
     if (!map_.Read(section, pfn, std::span(window_).first(pages * bytes))) {
-      unreadable_ = pages;
+      // One by one, the pages of a map that claims 2^50 would take years.
+      const uint64_t doublings = std::min<uint64_t>(failures_++ / kFailuresBeforeDoubling, 32);
+      unreadable_ = std::min(pages << doublings, section.pages.end - pfn);
       return false;
     }
   }
+  failures_ = 0;
   window_first_ = pfn;
   window_pages_ = pages;
   return true;

@@ -36,7 +36,7 @@ struct PageExplanation {
 };
 
 // Not thread-safe. Bounded whatever the struct pages say: every page is looked at once, and at most
-// one other for it.
+// two others for it; where nothing can be read for long, ever larger stretches are unknown.
 class PageClassifier {
  public:
   // All must outlive it. What contradicts itself becomes a finding, and its pages are kept.
@@ -101,6 +101,7 @@ class PageClassifier {
   uint64_t wanted_pages_ = 0;  // of the next window, before it is doubled
   std::vector<std::byte> window_;
   uint64_t unreadable_ = 0;
+  uint64_t failures_ = 0;  // to read struct pages, one behind the other
 
   Pfn next_{~uint64_t{0}};  // behind what was told last
   PfnRange free_block_{};   // the last free block

@@ -44,12 +44,6 @@ void PfnRuns::Seal() {
   sealed_ = kept;
 }
 
-uint64_t PfnRuns::pages() const {
-  uint64_t pages = 0;
-  for (const PfnRange& run : runs_) pages += run.size();
-  return pages;
-}
-
 size_t PfnRuns::FirstEndingBehind(Pfn pfn) const {
   auto found = std::upper_bound(runs_.begin(), runs_.end(), pfn,
                                 [](Pfn at, const PfnRange& run) { return at < run.end; });

@@ -19,11 +19,10 @@ class PfnRuns {
   // Pages may be added in any order and more than once. False: there is no room, also not after
   // runs that touch were made one; the pages are not in the set.
   bool Add(PfnRange pages);
-  // Sorted and disjoint. Done by the reading calls, too.
+  // Sorts what was added and makes one of runs that touch.
   void Seal();
 
   std::span<const PfnRange> runs() const { return runs_; }  // after Seal()
-  uint64_t pages() const;                                   // after Seal()
   bool empty() const { return runs_.empty(); }
   // After Seal(): the first run that ends behind `pfn`, as an index; runs().size(): none.
   size_t FirstEndingBehind(Pfn pfn) const;

@@ -10,6 +10,8 @@ namespace {
 
 Error Bad(std::string text) { return Error(ErrorCode::kInvalidArgument, std::move(text)); }
 
+}  // namespace
+
 Result<uint64_t> ParseAddress(std::string_view text) {
   std::string_view digits = text;
   int base = 10;
@@ -20,11 +22,9 @@ Result<uint64_t> ParseAddress(std::string_view text) {
   uint64_t value = 0;
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
   if (error != std::errc() || end != digits.data() + digits.size())
-    return std::unexpected(Bad(fmt::format("\"{}\" is no address", text)));
+    return std::unexpected(Bad(fmt::format("\"{}\" is not a number", text)));
   return value;
 }
-
-}  // namespace
 
 Result<Wanted> Wanted::Parse(std::string_view text) {
   Wanted wanted;

@@ -11,6 +11,9 @@
 
 namespace hmem::capture {
 
+// A physical address or a page number: decimal, or hexadecimal with 0x. kInvalidArgument.
+Result<uint64_t> ParseAddress(std::string_view text);
+
 // One thing to keep.
 struct Wanted {
   enum class Kind {

@@ -20,9 +20,13 @@ constexpr uint64_t kMaxTables = 1 << 19;
 
 class LeafCollector final : public arch::TableVisitor {
  public:
-  LeafCollector(const Kernel& kernel, PfnRuns& pages) : kernel_(kernel), pages_(pages) {}
+  LeafCollector(const Kernel& kernel, std::chrono::steady_clock::time_point until, PfnRuns& pages)
+      : kernel_(kernel), until_(until), pages_(pages) {}
 
-  bool Table(PhysAddr, uint64_t) override { return !full_ && ++tables_ <= kMaxTables; }
+  bool Table(PhysAddr, uint64_t) override {
+    late_ = late_ || std::chrono::steady_clock::now() >= until_;
+    return !full_ && !late_ && ++tables_ <= kMaxTables;
+  }
   void Leaf(const arch::Mapping& mapping) override {
     const uint64_t page_bytes = kernel_.source().page_bytes();
     PfnRange pages{Pfn(mapping.phys.value / page_bytes),
@@ -33,12 +37,15 @@ class LeafCollector final : public arch::TableVisitor {
     lost_ = fmt::format("page table at phys {:#x}: {}", start.value, error.ToString());
   }
 
+  bool late() const { return late_; }
   bool full() const { return full_ || tables_ > kMaxTables; }
   const std::string& lost() const { return lost_; }
 
  private:
   const Kernel& kernel_;
+  std::chrono::steady_clock::time_point until_;
   PfnRuns& pages_;
+  bool late_ = false;
   uint64_t tables_ = 0;
   bool full_ = false;
   std::string lost_;
@@ -79,7 +86,8 @@ std::set<uint64_t> AddressSpacesOf(const Kernel& kernel, const Wanted& wanted) {
 
 }  // namespace
 
-void CollectTask(const Kernel& kernel, const Wanted& wanted, PfnRuns& pages, Findings& findings) {
+void CollectTask(const Kernel& kernel, const Wanted& wanted,
+                 std::chrono::steady_clock::time_point until, PfnRuns& pages, Findings& findings) {
   const std::string name = NameOf(wanted);
   auto told = [&](std::string_view why) {
     findings.Add(Severity::kInfo, "filter.keep", fmt::format("{}: {}", name, why),
@@ -102,9 +110,10 @@ void CollectTask(const Kernel& kernel, const Wanted& wanted, PfnRuns& pages, Fin
     }
     arch::TranslationFacts facts = kernel.memory().facts();
     facts.root = mapping->phys + (*root - mapping->virt.start);
-    LeafCollector leaves(kernel, pages);
+    LeafCollector leaves(kernel, until, pages);
     kernel.arch().visit_tables(kernel.source(), facts, arch::Half::kUser, leaves);
     if (leaves.full()) told("there is no room for more runs of pages");
+    if (leaves.late()) told("going through page tables took too long");
     if (!leaves.lost().empty()) told(leaves.lost());
   }
 }

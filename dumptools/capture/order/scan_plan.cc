@@ -69,7 +69,7 @@ void ScanPlan::Walk(walk::LazyKernel& lazy_kernel, const ScanRequest& request) {
     return;
   }
   for (const Wanted& wanted : request.wanted) {
-    if (wanted.needs_kernel()) CollectTask(**kernel, wanted, wanted_, findings_);
+    if (wanted.needs_kernel()) CollectTask(**kernel, wanted, until, wanted_, findings_);
   }
   if (!request.by_value) return;
   CollectFirstTier(**kernel, until, first_tier_, findings_);

@@ -42,7 +42,7 @@ class ScanPlan {
   std::unique_ptr<PageScan> AddressOrder() const;
 
   bool by_value() const { return by_value_; }
-  bool classifies() const { return map_ != nullptr; }
+  // Nothing: pages cannot be told apart.
   const PageMap* page_map() const { return map_.get(); }
   // Kept whatever the filter says of its class.
   bool Wants(Pfn pfn, PageClass page_class) const;

@@ -32,8 +32,6 @@ constexpr size_t kMaxAliases = 256;
 constexpr uint64_t kDataAlign = 4096;
 constexpr uint32_t kLoadFlags = PF_R | PF_W | PF_X;
 
-uint64_t AlignUp(uint64_t n, uint64_t align) { return (n + align - 1) / align * align; }
-
 uint64_t DeltaOf(const VirtSegment& segment) {
   return segment.virt.start.value - segment.phys.value;
 }
@@ -82,8 +80,8 @@ class ElfPlan {
   Status WriteFlags(PositionedSink& sink, uint32_t flags) const;
 
   uint64_t data_offset() const {
-    return AlignUp(notes_offset() + notes_.size(),
-                   std::max<uint64_t>(kDataAlign, source_.page_bytes()));
+    return format::AlignUp(notes_offset() + notes_.size(),
+                           std::max<uint64_t>(kDataAlign, source_.page_bytes()));
   }
   uint64_t data_bytes() const { return data_bytes_; }
   uint64_t gap_pages() const { return gap_pages_; }

@@ -26,8 +26,6 @@ namespace {
 constexpr size_t kDescriptorBufferBytes = 1 << 20;
 constexpr uint64_t kDataAlign = 4096;
 
-uint64_t AlignUp(uint64_t n, uint64_t align) { return (n + align - 1) / align * align; }
-
 // Calls `each(run)` for every run of pages that a capture would read.
 template <typename Each>
 Status ForEachPlannedRun(const MemorySource& source, const ScanFactory& scans, Each each) {
@@ -54,9 +52,9 @@ class KdumpPageWriter final : public DumpWriter {
         descriptors_left_(most_descriptors),
         descriptors_(sink, head.descriptors_offset(), kDescriptorBufferBytes),
         dumped_(sink, head.dumped_bitmap_offset()),
-        zero_page_offset_(
-            AlignUp(head.descriptors_offset() + most_descriptors * format::kKdumpDescriptorBytes,
-                    kDataAlign)),
+        zero_page_offset_(format::AlignUp(
+            head.descriptors_offset() + most_descriptors * format::kKdumpDescriptorBytes,
+            kDataAlign)),
         data_end_(zero_page_offset_ + head.header.block_bytes) {}
 
   // All in front of the first page, marked as incomplete.

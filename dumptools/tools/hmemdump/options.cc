@@ -22,18 +22,6 @@ constexpr unsigned kMaxJobs = 64;
 
 Error Bad(std::string text) { return Error(ErrorCode::kInvalidArgument, std::move(text)); }
 
-// Hexadecimal with 0x.
-Result<uint64_t> ParsePfn(std::string_view text) {
-  const bool hexadecimal = text.starts_with("0x");
-  std::string_view digits = hexadecimal ? text.substr(2) : text;
-  uint64_t value = 0;
-  auto [end, ec] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), value, hexadecimal ? 16 : 10);
-  if (ec != std::errc() || end != digits.data() + digits.size())
-    return std::unexpected(Bad(fmt::format("\"{}\" is not a number", text)));
-  return value;
-}
-
 int Usage(const std::string& text) {
   Say("{}; see hmemdump --help", text);
   return kExitUsage;
@@ -184,7 +172,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
     options.max_bytes = *size;
   }
   if (!explain.empty()) {
-    auto pfn = ParsePfn(explain);
+    auto pfn = capture::ParseAddress(explain);
     if (!pfn) return Usage("--explain: " + pfn.error().ToString());
     options.explain = *pfn;
   }

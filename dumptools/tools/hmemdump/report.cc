@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 #include <span>
+#include <vector>
 
 #include "dumptools/tools/hmemdump/talk.h"
 #include "hmem/base/fd.h"
@@ -50,6 +51,22 @@ std::string ReasonText(const DumpResult& result) {
     default:
       return "complete";
   }
+}
+
+struct ClassCount {
+  std::string name;
+  uint64_t read = 0, left_out = 0;  // pages
+};
+
+// Of the classes that there were pages of.
+std::vector<ClassCount> CountsByClass(const capture::PageCounts& counts) {
+  std::vector<ClassCount> found;
+  for (size_t i = 0; i < capture::kPageClasses; ++i) {
+    if (counts.read_by_class[i] + counts.excluded_by_class[i] == 0) continue;
+    found.push_back({std::string(capture::PageClassName(static_cast<capture::PageClass>(i))),
+                     counts.read_by_class[i], counts.excluded_by_class[i]});
+  }
+  return found;
 }
 
 // Text of any bytes: JSON wants UTF-8.
@@ -122,13 +139,8 @@ Status PrintResult(const Options& options, const DumpResult& result, const Findi
         result.outcome.ram_pages, counts.kept, counts.zero, counts.excluded, counts.unreadable,
         counts.missing, counts.kept * result.page_bytes, result.outcome.stream_bytes,
         result.seconds, usage.ru_maxrss);
-    for (int i = 0; i < capture::kPageClasses; ++i) {
-      const auto index = static_cast<size_t>(i);
-      const uint64_t read = counts.read_by_class[index], out = counts.excluded_by_class[index];
-      if (read + out == 0) continue;
-      Say("class {}: {} pages read, {} left out",
-          capture::PageClassName(static_cast<capture::PageClass>(i)), read, out);
-    }
+    for (const ClassCount& count : CountsByClass(counts))
+      Say("class {}: {} pages read, {} left out", count.name, count.read, count.left_out);
   }
   if (options.json) {
     Json json;
@@ -148,12 +160,9 @@ Status PrintResult(const Options& options, const DumpResult& result, const Findi
     json["pages_unreadable"] = counts.unreadable;
     json["pages_not_reached"] = counts.missing;
     json["classes"] = Json::object();
-    for (int i = 0; i < capture::kPageClasses; ++i) {
-      const auto index = static_cast<size_t>(i);
-      const uint64_t read = counts.read_by_class[index], out = counts.excluded_by_class[index];
-      if (read + out == 0) continue;
-      std::string name(capture::PageClassName(static_cast<capture::PageClass>(i)));
-      json["classes"][name] = {{"pages_read", read}, {"pages_left_out", out}};
+    for (const ClassCount& count : CountsByClass(counts)) {
+      json["classes"][count.name] = {{"pages_read", count.read},
+                                     {"pages_left_out", count.left_out}};
     }
     json["bytes"] = result.outcome.stream_bytes;
     json["seconds"] = result.seconds;

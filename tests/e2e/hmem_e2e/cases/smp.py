@@ -89,6 +89,8 @@ def _saved(run_, captured):
     found = scope.report("verify", captured.dump)
     for field in ("pages_not_reached", "pages_unreadable"):
         equal(differences, field, int(found[field]), 0)
+    if int(found["pages_excluded"]) == 0:
+        differences.append("no page was left out")
     equal(differences, "complete", found["origin"]["complete"], True)
     equal(differences, "CPUs online", scope.report("sys", captured.dump)["cpus_online"], run_.present)
     fail_if(differences, "what was saved")

@@ -190,6 +190,30 @@ TEST_P(PageClassifierTest, ASectionTableThatCannotBeReadKeepsEverything) {
   EXPECT_TRUE(Found("classify.no-section"));
 }
 
+// 64 struct pages at a time, these would take days.
+TEST(PageClassifier, AMapThatIsNowhereIsGivenUpInEverLargerSteps) {
+  fakes::FakeVirtMemory memory;
+  MemMapMaker maker(memory, MemMapMaker::Kind::kBits);
+  constexpr VirtAddr kMemMap{0xffff888000050000};
+  memory.PutPointer(kMemMap, VirtAddr(0xffffea0000000000));
+  Findings findings;
+  auto vmcoreinfo = space::Vmcoreinfo::Parse(
+      maker.Vmcoreinfo("SYMBOL(mem_section)") + "SYMBOL(mem_map)=ffff888000050000\n", findings);
+  auto layout = PageLayout::Make(vmcoreinfo, nullptr, Endian::kLittle, 8, findings);
+  ASSERT_TRUE(layout) << layout.error().ToString();
+  auto map = walk::MemMap::Create(vmcoreinfo, memory, nullptr, 4096);
+  ASSERT_TRUE(map) << map.error().ToString();
+  PageClassifier classifier(*map, *layout, findings);
+  const Pfn end(uint64_t{1} << 48);
+  int runs = 0;
+  for (Pfn at(0); at < end; ++runs) {
+    ClassifiedRun run = classifier.Next({at, end});
+    EXPECT_EQ(run.page_class, kUnknown);
+    at = run.pages.end;
+  }
+  EXPECT_LT(runs, 10000);
+}
+
 TEST_P(PageClassifierTest, ExplainShowsWhatItDecidedBy) {
   pages.Compound(Pfn(512), 9, MemMapMaker::kAnon | MemMapMaker::kLru);
   PageExplanation told = Classifier().Explain(Pfn(700));

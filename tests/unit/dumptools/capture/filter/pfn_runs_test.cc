@@ -6,6 +6,12 @@
 namespace hmem::capture {
 namespace {
 
+uint64_t CountPages(const PfnRuns& runs) {
+  uint64_t pages = 0;
+  for (const PfnRange& run : runs.runs()) pages += run.size();
+  return pages;
+}
+
 PfnRange Pages(uint64_t start, uint64_t end) { return {Pfn(start), Pfn(end)}; }
 
 TEST(PfnRuns, SortsAndJoinsWhatTouches) {
@@ -19,7 +25,7 @@ TEST(PfnRuns, SortsAndJoinsWhatTouches) {
   ASSERT_EQ(runs.runs().size(), 2u);
   EXPECT_EQ(runs.runs()[0], Pages(5, 8));
   EXPECT_EQ(runs.runs()[1], Pages(20, 40));
-  EXPECT_EQ(runs.pages(), 23u);
+  EXPECT_EQ(CountPages(runs), 23u);
 }
 
 TEST(PfnRuns, FindsTheRunThatHoldsAPageOrComesNext) {
@@ -39,7 +45,7 @@ TEST(PfnRuns, SaysWhenThereIsNoRoomAndKeepsWhatItHas) {
   EXPECT_FALSE(runs.Add(Pages(1000, 1001)));
   EXPECT_TRUE(runs.Add(Pages(70, 71))) << "it is there already";
   runs.Seal();
-  EXPECT_EQ(runs.pages(), 8u);
+  EXPECT_EQ(CountPages(runs), 8u);
 }
 
 TEST(PfnRuns, JoiningMakesRoom) {
