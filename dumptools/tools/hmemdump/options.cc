@@ -86,6 +86,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   app.add_option("--keep", keep,
                  "Keep whatever its class: task:PID, task:COMM or task:crashing (user memory of a "
                  "process), range:START-END (physical). May be repeated.")
+      ->allow_extra_args(false)  // what follows is SOURCE or DEST
       ->type_name("WHAT");
   app.add_option("-F,--format", format, "hmem (default), kdump, elf, or flat (kdump, flattened).")
       ->type_name("FORMAT");

@@ -120,9 +120,10 @@ Result<Answer> Run(OpenedDump& dump, const Invocation& invocation) {
   }
   HMEM_TRY(target.Commit());
   if (outcome->reason != DumpEnd::REASON_COMPLETE) {
-    findings.Add(Severity::kLoss, "convert.incomplete", target.present_path(),
-                 outcome->reason == DumpEnd::REASON_SOURCE_CUT
-                     ? "the dump that was read is cut"
+    const bool cut = outcome->reason == DumpEnd::REASON_SOURCE_CUT;
+    findings.Add(Severity::kLoss, "convert.incomplete",
+                 cut ? source->path() : target.present_path(),
+                 cut ? "the dump that was read is cut"
                      : "the target was full; the dump that was made ends before its last page");
   }
   v1::ConvertReport report;

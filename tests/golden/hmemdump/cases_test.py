@@ -283,6 +283,10 @@ class Hmemdump(unittest.TestCase):
         self.refused("--explain", "page", self.core, code=2, saying='--explain: "page" is not a number')
         self.refused("--explain", "0x101", self.core, self.out, code=2, saying="--explain takes SOURCE and no DEST")
 
+    def test_keep_takes_one_word_and_leaves_the_files_alone(self):
+        self.run_it("--keep", "range:0x100000-0x101000", "--keep", "range:0-1", self.core, self.out, code=3)
+        self.assertTrue((self.out / "dump.hmem").exists())
+
     def test_what_cannot_be_classified_is_kept_and_told(self):
         printed, _ = self.run_it("-x", "31", "--no-record", "--json", self.core, self.out, code=3)
         result = json.loads(printed)
