@@ -323,15 +323,22 @@ Status ElfPageWriter::FillUp() {
 }
 
 void TellOfZeros(const PageCounts& counts, uint64_t pages_in_gaps, Findings& findings) {
-  const uint64_t lost =
-      counts.excluded_by_class.at(static_cast<size_t>(PageClass::kFilteredBefore)) +
-      counts.unreadable + counts.missing;
+  const uint64_t lost = counts.unreadable + counts.missing;
   if (lost != 0) {
     findings.Add(Severity::kLoss, "elf.zeros-for-missing", "",
                  fmt::format("{} pages that the source does not have are zeros in the ELF core, or "
                              "absent where {} and more follow each other",
                              lost, kElfGapPages));
-  } else if (pages_in_gaps != 0) {
+  }
+  // Nothing was lost on the way: an earlier filter left them out, and an ELF core cannot say so.
+  const uint64_t filtered_before =
+      counts.excluded_by_class.at(static_cast<size_t>(PageClass::kFilteredBefore));
+  if (filtered_before != 0) {
+    findings.Add(Severity::kInfo, "elf.zeros-for-filtered", "",
+                 fmt::format("{} pages that the filter of the source left out are zeros in the ELF "
+                             "core, or absent where {} and more follow each other",
+                             filtered_before, kElfGapPages));
+  } else if (pages_in_gaps != 0 && lost == 0) {
     findings.Add(Severity::kInfo, "elf.zeros-for-excluded", "",
                  fmt::format("{} excluded pages are zeros in the ELF core, because fewer than {} "
                              "follow each other",
