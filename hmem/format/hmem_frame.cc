@@ -2,7 +2,6 @@
 #include "hmem/format/hmem_frame.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cstring>
@@ -12,6 +11,7 @@
 #include "hmem/base/byte_reader.h"
 #include "hmem/base/endian.h"
 #include "hmem/format/crc32c.h"
+#include "hmem/format/xxh3.h"
 
 namespace hmem::format {
 namespace {
@@ -138,7 +138,7 @@ Result<FrameHeader> DecodeFrameHeader(std::span<const std::byte> bytes) {
 }
 
 uint64_t PayloadDigest(std::span<const std::byte> payload) {
-  return XXH3_64bits(payload.data(), payload.size());
+  return FastestXxh3().hash64(payload.data(), payload.size());
 }
 
 uint64_t PagesHeadSize(size_t runs, size_t blocks) {
@@ -353,21 +353,18 @@ Result<Chunk> DecodeChunk(const FrameHeader& header, std::span<const std::byte> 
   return chunk;
 }
 
-ChunkDigest::ChunkDigest() : state_(XXH3_createState()) {
+ChunkDigest::ChunkDigest() : state_(FastestXxh3().create128()) {
   if (state_ == nullptr) throw std::bad_alloc();
   Reset();
 }
-ChunkDigest::~ChunkDigest() { XXH3_freeState(static_cast<XXH3_state_t*>(state_)); }
-void ChunkDigest::Reset() { XXH3_128bits_reset(static_cast<XXH3_state_t*>(state_)); }
+ChunkDigest::~ChunkDigest() { FastestXxh3().free128(state_); }
+void ChunkDigest::Reset() { FastestXxh3().reset128(state_); }
 void ChunkDigest::Update(std::span<const std::byte> bytes) {
-  XXH3_128bits_update(static_cast<XXH3_state_t*>(state_), bytes.data(), bytes.size());
+  FastestXxh3().update128(state_, bytes.data(), bytes.size());
 }
 std::array<std::byte, 16> ChunkDigest::Finish() const {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical,
-                           XXH3_128bits_digest(static_cast<const XXH3_state_t*>(state_)));
   std::array<std::byte, 16> out;
-  std::memcpy(out.data(), canonical.digest, out.size());
+  FastestXxh3().digest128(state_, out.data());
   return out;
 }
 
