@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "dumptools/capture/filter/whole_scan.h"
@@ -27,12 +28,13 @@ class Run {
         options_(options),
         outcome_(outcome),
         findings_(findings) {
-    // One batch needs no worker: packing in place saves the memory of a second one.
-    unsigned batches = options.jobs > 1 ? 2 * options.jobs : 1;
-    for (unsigned i = 0; i < batches; ++i)
+    // A worker beside the owner, on the only CPU, would do no more than take the memory of a batch.
+    const unsigned workers =
+        options.jobs > 1 || std::thread::hardware_concurrency() > 1 ? options.jobs : 0;
+    for (unsigned i = 0; i < std::max(2 * workers, 1u); ++i)
       batches_.push_back(std::make_unique<PageBatch>(source.page_bytes()));
-    if (options.jobs > 1)
-      pool_.emplace(options.jobs, [this](PageBatch& batch) { return ReadAndPack(batch); });
+    if (workers > 0)
+      pool_.emplace(workers, [this](PageBatch& batch) { return ReadAndPack(batch); });
   }
 
   // One tier, all of which is written when it returns.
@@ -47,7 +49,7 @@ class Run {
   Status Finish(PageBatch& batch);
   bool TimeIsUp(size_t in_hand) const {
     if (options_.stop != nullptr && *options_.stop) return true;
-    return options_.deadline && steady_clock::now() + ClosingTime(in_hand) >= *options_.deadline;
+    return options_.deadline && options_.now() + ClosingTime(in_hand) >= *options_.deadline;
   }
   steady_clock::duration ClosingTime(size_t in_hand) const;
 
@@ -61,7 +63,7 @@ class Run {
   // grew.
   std::chrono::duration<double> writing_{0};
   uint64_t payload_bytes_ = 0;
-  steady_clock::time_point flushed_ = steady_clock::now();
+  steady_clock::time_point flushed_ = options_.now();
   std::optional<BatchPool> pool_;  // last: its workers are gone before the batches are
 };
 
@@ -75,7 +77,7 @@ steady_clock::duration Run::ClosingTime(size_t in_hand) const {
 }
 
 Status Run::Finish(PageBatch& batch) {
-  auto start = steady_clock::now();
+  auto start = options_.now();
   if (pool_) {
     HMEM_TRY(pool_->Wait(batch));
   } else {
@@ -84,9 +86,9 @@ Status Run::Finish(PageBatch& batch) {
   findings_.Merge(batch.findings());
   const uint64_t bytes_before = writer_.dump_bytes();
   Status written = writer_.Write(batch);
-  if (written && steady_clock::now() - flushed_ >= options_.flush_every) {
+  if (written && options_.now() - flushed_ >= options_.flush_every) {
     written = writer_.Flush();
-    flushed_ = steady_clock::now();
+    flushed_ = options_.now();
   }
   if (!written) {
     outcome_.reason = ReasonOfWriteError(written.error());
@@ -94,7 +96,7 @@ Status Run::Finish(PageBatch& batch) {
     return {};
   }
   if (!batch.kept().empty()) {
-    writing_ += steady_clock::now() - start;
+    writing_ += options_.now() - start;
     payload_bytes_ += writer_.dump_bytes() - bytes_before;
   }
   outcome_.counts.Add(batch);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // From scans to a writer: the owner plans and stores batches, workers read and pack them. The same
-// for every format. Memory: about 2.1 MiB a batch, one without workers and two a worker.
+// for every format. Memory: about 2.1 MiB a batch, two a worker; one where there is but one CPU.
 #pragma once
 
 #include <atomic>
@@ -20,10 +20,11 @@
 namespace hmem::capture {
 
 struct PipelineOptions {
-  unsigned jobs = 1;  // 1: the owner reads and packs, too
+  unsigned jobs = 1;  // workers that read and pack; with 1, on one CPU, the owner does it
   bool keep_zero = false;
   // The dump is to have ended by then: reading stops as much earlier as the pace so far asks for.
   std::optional<std::chrono::steady_clock::time_point> deadline;
+  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
   // What was written is made durable so often: a power cut loses no more.
   std::chrono::steady_clock::duration flush_every = std::chrono::steady_clock::duration::max();
   // Set from elsewhere (a signal): end the dump now, cleanly, as at a deadline.
