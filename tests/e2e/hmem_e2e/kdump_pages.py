@@ -44,10 +44,12 @@ class KdumpPages:
             raise Failure(f"{path}: {pfns} pfns, {bitmap_blocks} blocks of bitmaps in {len(data)} bytes")
         self.ram = _bits(data[bitmap:bitmap + half], pfns)
         self.states = _bits(data[bitmap + half:at], pfns)
-        first_data = at + _DESCRIPTOR.size * sum(self.states)
+        descriptors = list(_DESCRIPTOR.iter_unpack(data[at:at + _DESCRIPTOR.size * sum(self.states)]))
+        # makedumpfile has it right behind the descriptors, hmemdump at the next block.
+        first_data = min((offset for offset, *_ in descriptors), default=0)
         first_is_used = any(data[first_data:first_data + block])
         kept = itertools.compress(range(pfns), self.states)
-        for pfn, (offset, _, flags, _) in zip(kept, _DESCRIPTOR.iter_unpack(data[at:first_data])):
+        for pfn, (offset, _, flags, _) in zip(kept, descriptors):
             if offset == first_data and flags == 0 and not first_is_used:
                 self.states[pfn] = State.ZERO
 

@@ -2,7 +2,7 @@
 """Which pages are kept at each of makedumpfile's levels: by what the kernel held of them, and by makedumpfile."""
 import collections
 
-from . import page_truth
+from . import elf_segments, page_truth
 from .errors import Failure
 from .kdump_pages import KdumpPages, State
 from .page_truth import PAGE, PageClass
@@ -26,23 +26,12 @@ def zero_pages(elf, pfns):
     """A byte for each pfn: 1 where an ELF file of all memory has nothing but zeros."""
     found = bytearray(pfns)
     nothing = bytes(PAGE)
-    for first, end, offset in _segments(elf):
+    for first, end, offset in elf_segments.segments(elf):
         with open(elf, "rb") as file:
             file.seek(offset)
             for pfn in range(first, min(end, len(found))):
                 found[pfn] = file.read(PAGE) == nothing
     return found
-
-
-def _segments(elf):
-    """(first pfn, end, offset in the file) of each PT_LOAD."""
-    with open(elf, "rb") as file:
-        head = file.read(1 << 20)
-    table, count = int.from_bytes(head[32:40], "little"), int.from_bytes(head[56:58], "little")
-    for at in range(table, table + 56 * count, 56):
-        words = [int.from_bytes(head[at + i:at + i + 8], "little") for i in range(0, 56, 8)]
-        if words[0] & 0xffffffff == 1:
-            yield words[3] // PAGE, (words[3] + words[4]) // PAGE, words[1]
 
 
 def expected_states(classes, zero, level):

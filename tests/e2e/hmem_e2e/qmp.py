@@ -61,6 +61,9 @@ class Monitor:
         """No CPU runs any more when this returns."""
         self.command("stop")
 
+    def go_on(self):
+        self.command("cont")
+
     def save_memory(self, start, size, path):
         """Writes physical memory, as a CPU would see it, to a file."""
         self.command("pmemsave", val=start, size=size, filename=str(path))
