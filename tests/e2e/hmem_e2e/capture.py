@@ -20,6 +20,9 @@ TRIGGERS = {
     "interrupt": "1 interrupt:0 0",
 }
 
+# Lines of kdump-arm.conf with which a dump has all memory.
+EVERYTHING = ("exclude = zero", "keep = nothing")
+
 
 @dataclasses.dataclass
 class Plan:
@@ -72,6 +75,8 @@ class Plan:
     capture_profile: str = ""
     # How the disk of its own is attached: see machine.DISKS.
     disk: str = "virtio"
+    # Further options of QEMU's -drive for it.
+    drive_options: str = ""
 
 
 @dataclasses.dataclass
@@ -87,7 +92,7 @@ class Captured:
 
 
 # What the guest calls the disk of its own, and the modules that it needs for it.
-TARGET_DISKS = {"virtio": ("/dev/vdb", ""), "ahci": ("/dev/sda", "ahci sd_mod"), "nvme": ("/dev/nvme0n1", "nvme")}
+TARGET_DISKS = {"virtio": ("/dev/vdb", ""), "pluggable": ("/dev/vdb", ""), "ahci": ("/dev/sda", "ahci sd_mod"), "nvme": ("/dev/nvme0n1", "nvme")}
 
 
 def target_device(plan):
@@ -232,6 +237,8 @@ def crash(plan, name):
     drive = machine.plain_drive(target) if target else None
     if plan.bad_sector is not None:
         drive = machine.failing_drive(target, plan.bad_sector)
+    if plan.drive_options:
+        drive += f",{plan.drive_options}"
     with boot(plan, folder, kernel, root, drive) as guest:
         timeline = watch(guest, plan.until)
         lines = list(guest.lines)

@@ -17,8 +17,11 @@ def accelerator():
     return os.environ.get("HMEM_E2E_ACCEL", "tcg,thread=multi,tb-size=128")
 
 
-# QEMU's -device for a disk by how it is attached; q35 has an AHCI controller of its own.
-DISKS = {"virtio": "virtio-blk-pci,drive={0}", "ahci": "ide-hd,drive={0},bus=ide.0", "nvme": "nvme,drive={0},serial={0}"}
+# QEMU's -device for a disk by how it is attached; q35 has an AHCI controller of its own, and lets go of nothing but what is behind
+# a port (PORT).
+DISKS = {"virtio": "virtio-blk-pci,drive={0}", "ahci": "ide-hd,drive={0},bus=ide.0", "nvme": "nvme,drive={0},serial={0}",
+         "pluggable": "virtio-blk-pci,drive={0},bus=socket,id=pluggable"}
+PORT = ("-device", "pcie-root-port,id=socket,chassis=1,slot=1")
 
 
 def plain_drive(image):

@@ -4,6 +4,7 @@ import json
 import pathlib
 import socket
 import tempfile
+import time
 
 from .errors import GuestFailure
 
@@ -67,3 +68,17 @@ class Monitor:
     def save_memory(self, start, size, path):
         """Writes physical memory, as a CPU would see it, to a file."""
         self.command("pmemsave", val=start, size=size, filename=str(path))
+
+    def wait_written(self, drive, size, timeout):
+        """Until so many bytes were written to a drive, by its id."""
+        deadline = time.monotonic() + timeout
+        while True:
+            written = next(one["stats"]["wr_bytes"] for one in self.command("query-blockstats") if one.get("device") == drive)
+            if written >= size:
+                return
+            if time.monotonic() > deadline:
+                raise GuestFailure(f"{written} bytes were written to {drive} in {timeout} s, not {size}")
+
+    def unplug(self, device):
+        """Asks the guest to let go of it; what it does then is its own affair."""
+        self.command("device_del", id=device)

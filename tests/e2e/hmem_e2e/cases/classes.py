@@ -17,7 +17,7 @@ GIGANTIC_ORDER = 18
 
 
 def _plan(series, words="", memory_mib=1024, **kernel):
-    return capture.Plan(series, target="raw", target_size="1100M", settings=("exclude = zero", "keep = nothing"), until="reset",
+    return capture.Plan(series, target="raw", target_size="1100M", settings=capture.EVERYTHING, until="reset",
                         memory_mib=memory_mib, crashkernel="192M", mix=1, words=f"{mix.WORDS} {words}", **kernel)
 
 

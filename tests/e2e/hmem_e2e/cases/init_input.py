@@ -40,7 +40,7 @@ def run_plans(claims):
 
 def run_full_disk(claims):
     """The file system takes the record and half of the dump."""
-    plan = capture.Plan("6.1", "pointer", "ext4", target_size="56M", until="reset", settings=("exclude = zero", "keep = nothing"))
+    plan = capture.Plan("6.1", "pointer", "ext4", target_size="56M", until="reset", settings=capture.EVERYTHING)
     captured = capture.crash(plan, "init-input-full-disk")
 
     def saved():

@@ -22,7 +22,7 @@ SETTINGS = (f"deadline.record = {RECORD_SECONDS}", f"deadline.dump = {DUMP_SECON
 # For all that works, beside other guests.
 REST_SECONDS = 40
 
-# 40 MiB into the disk, half of a dump.
+# 40 MiB into the disk, half of a dump of everything.
 BAD_SECTOR = 40 << 11
 
 WHOLE, PART, NOTHING = "whole dump", "record and part of a dump", "nothing"
@@ -185,7 +185,7 @@ def run_without_target(claims):
 
 def run_bad_sector(claims):
     """A raw disk fails in the middle of the dump: what is in front stays, and no simpler attempt writes over it."""
-    plan = capture.Plan("6.1", "pointer", "raw", settings=SETTINGS, until="reset", bad_sector=BAD_SECTOR)
+    plan = capture.Plan("6.1", "pointer", "raw", settings=(*SETTINGS, *capture.EVERYTHING), until="reset", bad_sector=BAD_SECTOR)
     captured = capture.crash(plan, "ladder-bad-sector")
     truth = Truth(captured.truth)
 
