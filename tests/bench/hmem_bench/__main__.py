@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""python3 -m hmem_bench footprint|capture|sparse, as ./dev bench calls it."""
+"""python3 -m hmem_bench footprint|capture|sparse|whole, as ./dev bench calls it."""
 import argparse
 import sys
 
-from . import capture, footprint, sparse
+from . import capture, footprint, sparse, whole
 
 
 def main():
@@ -18,9 +18,13 @@ def main():
     speed.add_argument("runs", nargs="?", type=int, default=5, help="runs of each, in turns (5)")
     speed.add_argument("--only", action="append", metavar="WORDS", help="rows whose names have them")
     verbs.add_parser("sparse", help="hmemdump over a made core of 4 TiB")
+    crashes = verbs.add_parser("whole", help="whole captures, by busybox with makedumpfile and by hmem")
+    crashes.add_argument("runs", nargs="?", type=int, default=5, help="crashes of each, in turns (5)")
     options = parser.parse_args()
     if options.verb == "capture":
         return capture.run(options.runs, options.only)
+    if options.verb == "whole":
+        return whole.run(options.runs)
     if options.verb == "sparse":
         return sparse.run()
     if options.write and (options.cpus or [1]) != [1]:

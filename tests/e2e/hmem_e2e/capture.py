@@ -134,16 +134,16 @@ def guest_settings(plan):
     }
 
 
-def prepare(plan, folder):
+def prepare(plan, folder, files=None):
     """Makes the disks; returns (kernel, root disk, target disk or None). With a mix there is a third one, mix.img, and
-    with a load a fourth, load.img."""
+    with a load a fourth, load.img. `files`: as images.root_disk() has them."""
     kernel = first_kernel(plan)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     root = folder / "root.img"
     driver = zoo.driver(kernels.kernel(plan.driver)) if plan.driver else None
     images.root_disk(root, kernel, plan.preset, configuration(plan), guest_settings(plan), other_kernel(plan), driver,
-                     {**(mix.guest_files(kernel) if plan.mix else {}), **(load.guest_files() if plan.load_mib else {})})
+                     {**(mix.guest_files(kernel) if plan.mix else {}), **(load.guest_files() if plan.load_mib else {}), **(files or {})})
     if plan.mix:
         mix.make_disk(folder / mix.DISK)
     if plan.load_mib:
@@ -173,8 +173,9 @@ def boot(plan, folder, kernel, root, target_drive):
                            extra=[*plan.hardware, *(["-action", "reboot=shutdown"] if plan.until == "reset" else [])])
 
 
-def watch(guest, until="done", boot_timeout=BOOT_TIMEOUT, capture_timeout=CAPTURE_TIMEOUT):
-    """Follows the console from first boot to power-off or reset (Plan.until); returns seconds by event."""
+def watch(guest, until="done", boot_timeout=BOOT_TIMEOUT, capture_timeout=CAPTURE_TIMEOUT, who="hmem"):
+    """Follows the console from first boot to power-off or reset (Plan.until); returns seconds by event. `who` says its name in
+    front of what it tells from the capture kernel."""
     timeline = {}
 
     def note(event, pattern, timeout, after):
@@ -188,7 +189,7 @@ def watch(guest, until="done", boot_timeout=BOOT_TIMEOUT, capture_timeout=CAPTUR
         raise Failure(f"kdump-arm arm: exit {match.group(1)}: {' | '.join(text for _, text in guest.lines[at - 8:at])}")
     at, _ = note("trigger", r"hmem-guest: trigger", boot_timeout, at)
     crashed = at
-    note("capture kernel up", r"hmem: capture kernel up", capture_timeout, crashed)
+    note("capture kernel up", rf"{who}: capture kernel up", capture_timeout, crashed)
     if until == "reset":
         guest.wait_end(capture_timeout)
         timeline["reset"] = guest.seconds()
@@ -197,7 +198,7 @@ def watch(guest, until="done", boot_timeout=BOOT_TIMEOUT, capture_timeout=CAPTUR
         note("done", r"hmem-guest: done", boot_timeout, at)
         guest.wait_end(boot_timeout)
     for event in ("record durable", "dump durable", "rebooting"):
-        if found := guest.find(rf"hmem: {event}", crashed):
+        if found := guest.find(rf"{who}: {event}", crashed):
             timeline[event] = found[0]
     return timeline
 

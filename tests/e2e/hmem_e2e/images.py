@@ -146,6 +146,7 @@ def root_disk(path, kernel, preset, configuration, settings, other_kernel=None, 
                 raise Failure(f"{program} is not built")
             shutil.copy(program, root / place / name)
         for place, file in (files or {}).items():
+            (root / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, root / place)
             (root / place).chmod(0o755)
         (root / "etc" / "hmem" / "kdump-arm.conf").write_text(configuration, encoding="ascii")
