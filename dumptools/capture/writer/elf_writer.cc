@@ -18,6 +18,7 @@
 #include "dumptools/capture/writer/region_cursor.h"
 #include "hmem/format/elf_core.h"
 #include "hmem/format/elf_note.h"
+#include "hmem/space/kernel_mappings.h"
 
 namespace hmem::capture {
 
@@ -37,14 +38,25 @@ uint64_t DeltaOf(const VirtSegment& segment) {
 }
 
 // The distance between virtual and physical addresses that most memory has: the direct mapping.
-std::optional<uint64_t> DirectMapDelta(const MemorySource& source) {
+std::optional<uint64_t> DirectMapDelta(std::span<const VirtSegment> segments) {
   std::map<uint64_t, uint64_t> bytes;
-  for (const VirtSegment& segment : source.virt_segments())
-    bytes[DeltaOf(segment)] += segment.virt.size();
+  for (const VirtSegment& segment : segments) bytes[DeltaOf(segment)] += segment.virt.size();
   auto most = std::max_element(bytes.begin(), bytes.end(),
                                [](const auto& a, const auto& b) { return a.second < b.second; });
   if (most == bytes.end()) return std::nullopt;
   return most->first;
+}
+
+// What the source says, or else what the kernel's page tables do.
+std::vector<VirtSegment> Mappings(const MemorySource& source, Findings& findings) {
+  const std::span<const VirtSegment> told = source.virt_segments();
+  if (!told.empty()) return {told.begin(), told.end()};
+  auto found = space::KernelMappings(source);
+  if (found) return *std::move(found);
+  findings.Add(Severity::kInfo, "elf.no-mappings", found.error().ToString(),
+               "the program headers have physical addresses only: where the kernel maps memory is "
+               "not known");
+  return {};
 }
 
 bool Overlaps(const VirtSegment& segment, const PhysRange& range) {
@@ -64,13 +76,14 @@ bool HasRoom(const PageBatch::PlannedRun& run) {
 // All that is known before the first page is read.
 class ElfPlan {
  public:
-  ElfPlan(const MemorySource& source, const ScanFactory& scans) : source_(source), scans_(scans) {
+  ElfPlan(const MemorySource& source, const ScanFactory& scans, Findings& findings)
+      : source_(source), scans_(scans), mappings_(Mappings(source, findings)) {
     header_.word_bytes = ElfWordBytes(source);
     header_.endian = source.endian();
     header_.type = ET_CORE;
     header_.machine = source.elf_machine();
     notes_ = format::SerializeNotes(source.notes(), source.endian());
-    delta_ = DirectMapDelta(source);
+    delta_ = DirectMapDelta(mappings_);
   }
 
   // Counts the program headers and finds the aliases.
@@ -101,6 +114,7 @@ class ElfPlan {
 
   const MemorySource& source_;
   const ScanFactory& scans_;
+  std::vector<VirtSegment> mappings_;
   format::ElfHeader header_;
   std::vector<std::byte> notes_;
   std::optional<uint64_t> delta_;
@@ -113,7 +127,7 @@ class ElfPlan {
 // Claims about the kernel's own mapping, which lies over that of RAM.
 std::vector<VirtSegment> ElfPlan::UsableHints(Findings& findings) const {
   std::vector<VirtSegment> hints;
-  for (const VirtSegment& hint : source_.virt_segments()) {
+  for (const VirtSegment& hint : mappings_) {
     if (DeltaOf(hint) == delta_) continue;
     if (std::ranges::any_of(source_.ram(), [&](const PhysRange& r) { return Within(hint, r); })) {
       hints.push_back(hint);
@@ -195,7 +209,7 @@ ElfSegment ElfPlan::SegmentOf(const ElfPiece& piece) const {
                      .phys = piece.memory.start,
                      .file_bytes = piece.file_bytes,
                      .memory_bytes = piece.memory.size()};
-  for (const VirtSegment& hint : source_.virt_segments()) {
+  for (const VirtSegment& hint : mappings_) {
     if (DeltaOf(hint) == delta_ && Overlaps(hint, piece.memory))
       segment.virt = VirtAddr(piece.memory.start.value + *delta_);
   }
@@ -364,7 +378,7 @@ Result<CaptureOutcome> CaptureElf(const MemorySource& source, const ScanFactory&
                                   PositionedSink& sink, uint64_t max_bytes,
                                   const PipelineOptions& pipeline, Findings& findings) {
   CaptureOutcome outcome;
-  ElfPlan plan(source, scans);
+  ElfPlan plan(source, scans, findings);
   HMEM_TRY(plan.Count(findings));
   if (plan.data_offset() > max_bytes) {
     return Fail(ErrorCode::kLimit, fmt::format("{}: the limit of {} bytes is reached: the headers "

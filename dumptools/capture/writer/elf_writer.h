@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Emits an ELF core as /proc/vmcore shows it and makedumpfile -E thins it out: notes, the kernel's
-// own segments as the source claimed them, PT_LOADs of RAM (elf_layout.h). Zero pages are holes in
-// a file. Memory: 0.1 MiB beside the pipeline's, whatever the machine's size: memory is scanned
-// once to count the program headers, once to write them, and once for the pages.
+// own segments as the source claims them or its page tables show them, PT_LOADs of RAM
+// (elf_layout.h). Zero pages are holes in a file. Memory: 0.1 MiB beside the pipeline's, whatever
+// the machine's size: memory is scanned once to count the program headers, once to write them, and
+// once for the pages.
 #pragma once
 
 #include <cstdint>

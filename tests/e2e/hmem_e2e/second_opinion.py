@@ -17,10 +17,18 @@ def claim_agreement(claims, captured):
     if run_program([PYTHON, "-c", "import drgn"], check=False).returncode != 0:
         raise Failure("python3-drgn is not installed")
     vmlinux = kernels.kernel(captured.plan.series).debug_vmlinux()
-    elf = captured.folder / "dump.elf"
-    elf.unlink(missing_ok=True)
-    run_program([paths.program(scope.PRESET, "hmemdump"), "-F", "elf", captured.dump, elf], timeout=300)
-    told = json.loads(run_program([PYTHON, SCRIPT, elf, vmlinux], timeout=300).stdout)
+
+    def made(source, form):
+        file = captured.folder / f"dump.{form}"
+        file.unlink(missing_ok=True)
+        run_program([paths.program(scope.PRESET, "hmemdump"), "--no-record", "-F", form, source, file], timeout=300)
+        return file
+
+    def asked(file):
+        return json.loads(run_program([PYTHON, SCRIPT, file, vmlinux], timeout=300).stdout)
+
+    elf = made(captured.dump, "elf")
+    told = asked(elf)
     report = scope.report("report", captured.dump)["failure"]
 
     def panic():
@@ -49,6 +57,14 @@ def claim_agreement(claims, captured):
         compare.equal(differences, "addresses", ours, theirs)
         compare.fail_if(differences, "crashing stack")
 
+    def through_kdump():
+        """That has no virtual addresses: the ELF core has them of the kernel's page tables."""
+        kdump = made(captured.dump, "kdump")
+        compare.equal(differences := [], "what drgn tells", asked(made(kdump, "elf")), told)
+        compare.fail_if(differences, "an ELF core by way of kdump")
+        kdump.unlink()
+
+    claims.hold("drgn-through-kdump", through_kdump)
     claims.hold("drgn-panic", panic)
     claims.hold("drgn-tasks", tasks)
     claims.hold("drgn-stack", stack)
