@@ -57,7 +57,7 @@ class TableVisitor {
   // A table; false: its branch is left out.
   virtual bool Table(PhysAddr start, uint64_t bytes) = 0;
   virtual void Leaf(const Mapping& mapping) = 0;
-  // A table that cannot be read.
+  // A table that cannot be read, or an entry (kCorrupt) that leads back to a table above its own.
   virtual void Unreadable(PhysAddr start, const Error& error) = 0;
 };
 

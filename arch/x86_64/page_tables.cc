@@ -36,9 +36,20 @@ bool IsCanonical(VirtAddr addr, int levels) {
 constexpr size_t kEntries = 1 << kIndexBits;
 constexpr uint64_t kTableBytes = kEntries * sizeof(uint64_t);
 
+// The way from the root to a table.
+struct Path {
+  const Path* above = nullptr;
+  PhysAddr table;
+
+  bool Has(PhysAddr other) const {
+    return table == other || (above != nullptr && above->Has(other));
+  }
+};
+
 // One table and what lies below it. `start` is the address that its first entry maps.
-void VisitBelow(const PhysReader& phys, const TranslationFacts& facts, int level, PhysAddr table,
+void VisitBelow(const PhysReader& phys, const TranslationFacts& facts, int level, const Path& path,
                 uint64_t start, size_t first, size_t last, TableVisitor& visitor) {
+  const PhysAddr table = path.table;
   if (!visitor.Table(table, kTableBytes)) return;
   std::array<std::byte, kTableBytes> bytes;
   if (Status status = phys.Read(table, bytes); !status) {
@@ -57,7 +68,16 @@ void VisitBelow(const PhysReader& phys, const TranslationFacts& facts, int level
       visitor.Leaf({.virt = {VirtAddr(at), VirtAddr(end)},
                     .phys = PhysAddr(entry & address_bits & ~(span - 1))});
     } else if ((entry & kPageSize) == 0) {
-      VisitBelow(phys, facts, level - 1, PhysAddr(entry & address_bits), at, 0, kEntries, visitor);
+      const PhysAddr next(entry & address_bits);
+      if (path.Has(next)) {
+        visitor.Unreadable(
+            next, Error(ErrorCode::kCorrupt,
+                        fmt::format("{} entry at phys {:#x}: {:#x}: leads back to a table above it",
+                                    LevelName(level, facts.levels),
+                                    (table + i * sizeof(uint64_t)).value, entry)));
+        continue;
+      }
+      VisitBelow(phys, facts, level - 1, {.above = &path, .table = next}, at, 0, kEntries, visitor);
     }
   }
 }
@@ -146,7 +166,7 @@ void VisitTables(const PhysReader& phys, const TranslationFacts& facts, Half hal
                  TableVisitor& visitor) {
   if (facts.levels != 4 && facts.levels != 5) return;
   const bool kernel = half == Half::kKernel;
-  VisitBelow(phys, facts, facts.levels, facts.root, 0, kernel ? kEntries / 2 : 0,
+  VisitBelow(phys, facts, facts.levels, {.table = facts.root}, 0, kernel ? kEntries / 2 : 0,
              kernel ? kEntries : kEntries / 2, visitor);
 }
 

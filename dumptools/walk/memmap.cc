@@ -44,6 +44,10 @@ Result<MemMap> MemMap::Create(const space::Vmcoreinfo& vmcoreinfo, const VirtRea
                               const types::TypeDb* types, uint32_t page_bytes) {
   HMEM_ASSIGN(uint64_t struct_page_bytes, Between(Needed(vmcoreinfo.Size("page"), "SIZE(page)"), 8,
                                                   kMaxStructPageBytes, "SIZE(page)"));
+  if (struct_page_bytes % static_cast<uint64_t>(memory.word_bytes()) != 0) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("VMCOREINFO: SIZE(page) is {}", struct_page_bytes));
+  }
   MemMap map(memory, struct_page_bytes);
   std::optional<VirtAddr> roots = vmcoreinfo.Symbol("mem_section");
   if (!roots) {

@@ -14,6 +14,8 @@ namespace hmem::walk {
 namespace {
 
 constexpr size_t kMaxTasks = 4 << 20;
+// Entries in a row that are not of a list's kind: it leads into another list, which may be long.
+constexpr size_t kMaxStrangers = 64;
 constexpr uint64_t kKernelThread = 0x00200000;  // PF_KTHREAD
 constexpr uint64_t kMaxStackFactor = 4;         // KASAN and debug kernels have larger stacks
 
@@ -121,27 +123,47 @@ Result<std::vector<Task>> ReadTasks(const Kernel& kernel, bool with_idle, Findin
       bad(address, task.error());
     }
   };
-  auto add_threads = [&](VirtAddr leader) {
+  // A member that is a process id; 0: it is none, or cannot be read.
+  auto id = [&](VirtAddr task, std::string_view member) {
+    const int64_t value =
+        static_cast<int64_t>(kernel.Member(task, "task_struct", member).value_or(0));
+    return value > 0 && value <= static_cast<int64_t>(kMaxTasks) ? value : 0;
+  };
+  // Whether an entry is worth reading when it is the last of so many strangers in a row.
+  auto believed = [&](VirtAddr entry, size_t strangers) {
+    if (strangers <= kMaxStrangers) return true;
+    findings.Add(Severity::kLoss, "walk.tasks.astray", fmt::format("entry at {:#x}", entry.value),
+                 "a list of tasks leads to what are none; they are not shown");
+    return false;
+  };
+  auto add_threads = [&](VirtAddr leader, int64_t process) {
     Result<VirtAddr> signal = kernel.MemberPointer(leader, "task_struct", "signal");
     if (!signal) return bad(leader, signal.error());
     Result<VirtAddr> threads = kernel.MemberAddress(*signal, "signal_struct", "thread_head");
     bool leader_seen = false;
+    size_t strangers = 0;
     if (threads && signal->value != 0) {
       ForEachListEntry(
-          kernel.memory(), *threads, kMaxTasks - tasks.size(),
+          kernel.memory(), *threads, process != 0 ? kMaxTasks - tasks.size() : kMaxStrangers,
           fmt::format("threads of task {:#x}", leader.value), findings, [&](VirtAddr entry) {
             Result<VirtAddr> thread = kernel.Container(entry, "task_struct", "thread_node");
             if (!thread) return false;
             if (*thread == leader) leader_seen = true;
-            add(*thread);
+            strangers = id(*thread, "tgid") == process ? 0 : strangers + 1;
+            if (believed(entry, strangers)) add(*thread);
             return tasks.size() < kMaxTasks;
           });
     }
     if (!leader_seen) add(leader);  // its thread list is damaged
   };
+  size_t strangers = 0;
   ForEachListEntry(kernel.memory(), head, kMaxTasks, "tasks", findings, [&](VirtAddr entry) {
     Result<VirtAddr> leader = kernel.Container(entry, "task_struct", "tasks");
-    if (leader) add_threads(*leader);
+    if (!leader) return false;
+    const int64_t pid = id(*leader, "pid");
+    const bool is_leader = pid != 0 && pid == id(*leader, "tgid");
+    strangers = is_leader ? 0 : strangers + 1;
+    if (believed(entry, strangers)) add_threads(*leader, is_leader ? pid : 0);
     return tasks.size() < kMaxTasks;
   });
 

@@ -21,6 +21,8 @@ using format::ElfHeader;
 using format::ElfSegment;
 
 constexpr size_t kShownRanges = 8;
+// Of notes that claim more than any kernel writes; VMCOREINFO lies behind those of the CPUs.
+constexpr uint64_t kHugeNotesReadBytes = 1 << 20;
 constexpr uint64_t kAllOnes = std::numeric_limits<uint64_t>::max();
 
 std::string Show(const PhysRange& range) {
@@ -161,17 +163,21 @@ void ElfSource::ReadNotes(std::span<const ElfSegment> segments) {
   for (const ElfSegment& segment : segments) {
     if (segment.type != PT_NOTE || segment.file_bytes == 0) continue;
     std::string place = fmt::format("file offset {:#x}", segment.offset);
-    total += std::min(segment.file_bytes, kAllOnes - total);
-    if (total > format::kMaxNoteBytes) {
+    const bool huge = segment.file_bytes > format::kMaxNoteBytes - total;
+    const uint64_t wanted = huge ? kHugeNotesReadBytes : segment.file_bytes;
+    if (huge) {
       complete_ = false;
       findings_.Add(Severity::kLoss, "source.elf.notes-too-large", place,
-                    "notes beyond 64 MiB were not read");
-      return;
+                    fmt::format("notes of {:#x} bytes: at most 64 MiB are believed, and of these "
+                                "the first MiB was read",
+                                segment.file_bytes));
+      if (total > format::kMaxNoteBytes - wanted) return;
     }
+    total += wanted;
     // A segment that claims more than the file has is read as far as it goes, without believing its
     // size.
     uint64_t there = segment.offset < file_.size_bytes() ? file_.size_bytes() - segment.offset : 0;
-    std::vector<std::byte> bytes(std::min(segment.file_bytes, there));
+    std::vector<std::byte> bytes(std::min(wanted, there));
     auto n = file_.ReadSome(segment.offset, bytes);
     if (!n) {
       complete_ = false;
@@ -181,6 +187,7 @@ void ElfSource::ReadNotes(std::span<const ElfSegment> segments) {
     bytes.resize(*n);
     Status parsed = format::AppendNotes(bytes, header_.endian, segment.offset, notes_);
     // Notes of a file that is cut end anywhere; that is no damage.
+    if (huge) continue;
     if (bytes.size() < segment.file_bytes) {
       complete_ = false;
       findings_.Add(Severity::kLoss, "source.elf.notes-truncated", place,

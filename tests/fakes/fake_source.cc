@@ -95,7 +95,8 @@ Status TearingSource::Read(PhysAddr addr, std::span<std::byte> out) const {
   return {};
 }
 
-PageFateRun TearingSource::FateFrom(Pfn pfn, uint64_t) const {
+PageFateRun TearingSource::FateFrom(Pfn pfn, uint64_t most_pages) const {
+  if (cut_.value == kNoCut && bad_.empty()) return inner_.FateFrom(pfn, most_pages);
   PageFate fate = inner_.FateOf(pfn);
   if (fate != PageFate::kPresent) return {fate};
   PhysAddr addr(pfn.value * page_bytes());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Writes the seeds of the source, note and codec fuzzers: make_corpus tests/fuzz/corpus
+// Writes the seeds of the source, note, codec and capture fuzzers: make_corpus tests/fuzz/corpus
 #include <elf.h>
 
 #include <cerrno>
@@ -15,6 +15,7 @@
 #include "tests/makers/hmem_maker.h"
 #include "tests/makers/kdump_maker.h"
 #include "tests/makers/pattern.h"
+#include "tests/makers/small_kernel.h"
 
 namespace hmem::makers {
 namespace {
@@ -226,6 +227,69 @@ void AddCodecs(Corpus& corpus) {
   }
 }
 
+// As the fuzzer of captures reads it.
+class CaptureSeed {
+ public:
+  explicit CaptureSeed(uint8_t options, std::string_view vmcoreinfo = {}) {
+    Number(options, 1);
+    Number(vmcoreinfo.size(), 2);
+    for (char c : vmcoreinfo) bytes.push_back(static_cast<std::byte>(c));
+  }
+  // A word of a struct page.
+  CaptureSeed& StructPage(Pfn pfn, uint64_t offset, uint64_t word) {
+    return Word(0, pfn.value * MemMapMaker::kStructPageBytes + offset, word);
+  }
+  // A word that lies in one of SmallKernel::kSpots.
+  CaptureSeed& At(PhysAddr at, uint64_t word) {
+    for (size_t i = 0; i < SmallKernel::kSpots.size(); ++i) {
+      const PhysRange& spot = SmallKernel::kSpots[i];
+      if (spot.contains(at)) return Word(2 * i + 1, at - spot.start, word);
+    }
+    std::abort();
+  }
+
+  std::vector<std::byte> bytes;
+
+ private:
+  void Number(uint64_t value, size_t count) {
+    for (size_t i = 0; i < count; ++i) bytes.push_back(static_cast<std::byte>(value >> (8 * i)));
+  }
+  CaptureSeed& Word(uint64_t which, uint64_t offset, uint64_t word) {
+    Number(which, 1);
+    Number(offset, 3);
+    Number(8, 1);
+    Number(word, 8);
+    return *this;
+  }
+};
+
+void AddCaptures(Corpus& corpus) {
+  constexpr uint8_t kByValue = 1, kWithTask = 2, kAll = 4;
+  const std::string fuzzer = "capture_fuzzer";
+  auto add = [&](const std::string& name, const CaptureSeed& seed) {
+    corpus.Add(fuzzer, name, seed.bytes);
+  };
+  const Pfn huge = SmallKernel::kHuge.start;
+  const std::string text = SmallKernel().vmcoreinfo;
+  add("unbroken", CaptureSeed(kByValue | kWithTask));
+  add("unbroken_all", CaptureSeed(kAll));
+  add("no_vmcoreinfo", CaptureSeed(kByValue, "\n"));
+  add("cut_vmcoreinfo", CaptureSeed(kByValue, std::string_view(text).substr(0, text.size() / 2)));
+  add("whole_vmcoreinfo", CaptureSeed(kByValue | kWithTask, text));
+  add("own_head",
+      CaptureSeed(0).StructPage(huge + 5, 8, SmallKernel::StructPage(huge + 5).value | 1));
+  add("order", CaptureSeed(0).StructPage(SmallKernel::kFree.start, 40, uint64_t{1} << 60));
+  add("section",
+      CaptureSeed(0).At(SmallKernel::PhysOf(MemMapMaker::kSections), uint64_t{1} << 63 | 0xf));
+  add("root", CaptureSeed(0).At(SmallKernel::PhysOf(MemMapMaker::kRoots), 0xdead000000000000));
+  add("tables",
+      CaptureSeed(kByValue).At(SmallKernel::kTables + 300 * 8, SmallKernel::kTables.value | 0x67));
+  add("user_tables", CaptureSeed(kWithTask).At(SmallKernel::kUserTables + 8,
+                                               SmallKernel::kUserTables.value | 0x67));
+  const VirtAddr first = SmallKernel::kTask + SmallKernel::kTasksOffset;
+  add("task_list", CaptureSeed(kByValue | kWithTask).At(SmallKernel::PhysOf(first), first.value));
+}
+
 }  // namespace
 }  // namespace hmem::makers
 
@@ -241,6 +305,7 @@ int main(int argc, char** argv) {
   hmem::makers::AddHmem(corpus);
   hmem::makers::AddNotes(corpus);
   hmem::makers::AddCodecs(corpus);
+  hmem::makers::AddCaptures(corpus);
   if (!corpus.ok()) {
     std::fprintf(stderr, "make_corpus: %s: cannot write\n", argv[1]);
     return 1;

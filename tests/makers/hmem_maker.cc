@@ -50,6 +50,22 @@ Result<capture::CaptureOutcome> CaptureWhole(const source::MemorySource& source,
   return capture::CapturePages(source, std::span(&tier, 1), writer, options, findings);
 }
 
+Result<capture::CaptureOutcome> CapturePlanned(const source::MemorySource& source,
+                                               const capture::ScanRequest& request,
+                                               capture::DumpSink& sink, Findings& findings) {
+  capture::CaptureOptions options{
+      .by_value = request.by_value,
+      .pipeline = {.keep_zero = request.filter.keeps_zero()},
+  };
+  HMEM_ASSIGN(options.codec, codec::FindCodec("none"));
+  walk::LazyKernel kernel(source);
+  capture::ScanPlan plan(source, kernel, request, findings);
+  kernel.Close();
+  capture::HmemWriter writer(sink, {.dump_id = {std::byte{1}}});
+  HMEM_TRY(writer.AppendHeader(capture::MakeDumpHeader(source, options)));
+  return capture::CapturePages(source, plan.Tiers(), writer, options, findings);
+}
+
 Result<capture::CaptureOutcome> MakeHmem(const source::MemorySource& source,
                                          const HmemMaking& making, capture::DumpSink& sink,
                                          Findings& findings) {

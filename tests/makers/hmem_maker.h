@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dumptools/capture/order/scan_plan.h"
 #include "dumptools/capture/pipeline/capture.h"
 #include "hmem/format/hmem_frame.h"
 #include "tests/fakes/fake_sink.h"
@@ -34,6 +35,11 @@ Result<capture::CaptureOutcome> CaptureWhole(const source::MemorySource& source,
                                              capture::HmemWriter& writer,
                                              const capture::CaptureOptions& options,
                                              Findings& findings);
+
+// As hmemdump does: the kernel walked, struct pages told apart, filtered, in the order asked for.
+Result<capture::CaptureOutcome> CapturePlanned(const source::MemorySource& source,
+                                               const capture::ScanRequest& request,
+                                               capture::DumpSink& sink, Findings& findings);
 
 // Writes a whole stream into `sink`.
 Result<capture::CaptureOutcome> MakeHmem(const source::MemorySource& source,

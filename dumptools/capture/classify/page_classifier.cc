@@ -71,14 +71,28 @@ PageClassifier::Step PageClassifier::Take(PfnRange range) {
           .head = {}};
 }
 
+PageClassifier::Step PageClassifier::TakeFree(const MemMap::Section& section, PfnRange range,
+                                              uint64_t order, std::string_view rule) {
+  uint64_t pages = BlockPages(section, range.start, order);
+  if (pages == 0) {
+    findings_.Add(Severity::kInfo, "classify.order", PlaceOf(range.start),
+                  "a free block whose order is none: one page of it counts as free");
+    pages = 1;
+  }
+  free_block_ = {range.start, range.start + pages};
+  return {.answer = {PageClass::kFree, rule},
+          .pages = std::min(range.size(), pages),
+          .head = range.start};
+}
+
 PageClassifier::Step PageClassifier::TakePresent(const MemMap::Section& section, PfnRange range) {
-  static constexpr Answer kFree{PageClass::kFree, "in a block of the buddy allocator"};
+  static constexpr std::string_view kFreeRule = "in a block of the buddy allocator";
   const Pfn pfn = range.start;
   if (pfn != next_ && !free_block_.contains(pfn)) {
     if (auto block = EnclosingBlock(section, pfn)) free_block_ = *block;
   }
   if (free_block_.contains(pfn)) {
-    return {.answer = kFree,
+    return {.answer = {PageClass::kFree, kFreeRule},
             .pages = std::min(range.end, free_block_.end) - pfn,
             .head = free_block_.start};
   }
@@ -130,24 +144,10 @@ PageClassifier::Step PageClassifier::TakePresent(const MemMap::Section& section,
   }
 
   if (poisoned) return {.answer = kPoisonedPage, .pages = 1, .head = {}};
-  if (IsBuddy(page)) {
-    uint64_t pages = BlockPages(page, pfn, layout_.orders);
-    if (pages == 0) {
-      findings_.Add(Severity::kInfo, "classify.order", PlaceOf(pfn),
-                    "a free block whose order is none: one page of it counts as free");
-      pages = 1;
-    }
-    free_block_ = {pfn, pfn + pages};
-    return {.answer = kFree, .pages = std::min(range.size(), pages), .head = pfn};
-  }
-  const uint32_t type = layout_.Type(page);
-  if (Is(layout_.unaccepted, type)) {
-    uint64_t pages = uint64_t{1} << (layout_.orders - 1);
-    free_block_ = {pfn, pfn + pages};
-    return {.answer = {PageClass::kFree, "not yet accepted from the hypervisor"},
-            .pages = std::min(range.size(), pages),
-            .head = pfn};
-  }
+  if (IsBuddy(page))
+    return TakeFree(section, range, layout_.Word(page, layout_.page_private), kFreeRule);
+  if (Is(layout_.unaccepted, layout_.Type(page)))
+    return TakeFree(section, range, layout_.orders - 1, "not yet accepted from the hypervisor");
   return {.answer = Decide(page, behind), .pages = 1, .head = {}};
 }
 
@@ -190,12 +190,10 @@ bool PageClassifier::IsBuddy(std::span<const std::byte> page) const {
          (layout_.Word(page, layout_.flags) & layout_.slab_bit) == 0;
 }
 
-uint64_t PageClassifier::BlockPages(std::span<const std::byte> page, Pfn pfn,
-                                    uint64_t order_limit) const {
-  const uint64_t order = layout_.Word(page, layout_.page_private);
-  if (order >= order_limit) return 0;
+uint64_t PageClassifier::BlockPages(const MemMap::Section& section, Pfn pfn, uint64_t order) const {
+  if (order >= layout_.orders) return 0;
   const uint64_t pages = uint64_t{1} << order;
-  return pfn.value % pages == 0 ? pages : 0;
+  return pfn.value % pages == 0 && pages <= section.pages.end - pfn ? pages : 0;
 }
 
 std::optional<PfnRange> PageClassifier::EnclosingBlock(const MemMap::Section& section, Pfn pfn) {
@@ -208,7 +206,7 @@ std::optional<PfnRange> PageClassifier::EnclosingBlock(const MemMap::Section& se
         !IsBuddy(page)) {
       continue;
     }
-    uint64_t pages = BlockPages(page, start, layout_.orders);
+    uint64_t pages = BlockPages(section, start, layout_.Word(page, layout_.page_private));
     if (pages > pfn - start) return PfnRange{start, start + pages};
   }
   return std::nullopt;

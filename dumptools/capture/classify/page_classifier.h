@@ -75,11 +75,15 @@ class PageClassifier {
   // Bytes of a struct page, from the window where it is there. Empty: cannot be read.
   std::span<const std::byte> PageBytes(const walk::MemMap::Section& section, Pfn pfn,
                                        std::vector<std::byte>& buffer) const;
+  // A free block that begins at the front of `range`, or that page alone where its order is none.
+  Step TakeFree(const walk::MemMap::Section& section, PfnRange range, uint64_t order,
+                std::string_view rule);
   // A free block that begins before `pfn` and reaches over it.
   std::optional<PfnRange> EnclosingBlock(const walk::MemMap::Section& section, Pfn pfn);
   bool IsBuddy(std::span<const std::byte> page) const;
-  // Pages of the free block at `pfn`; 0: its order is none.
-  uint64_t BlockPages(std::span<const std::byte> page, Pfn pfn, uint64_t order_limit) const;
+  // Pages of a free block of that order at `pfn`; 0: none is so large, lies there, or reaches out
+  // of its section.
+  uint64_t BlockPages(const walk::MemMap::Section& section, Pfn pfn, uint64_t order) const;
 
   // The head that a tail page names, when that can be one.
   const Head* HeadOf(const walk::MemMap::Section& section, Pfn tail, VirtAddr head);

@@ -3,13 +3,26 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <string>
 #include <string_view>
 
 namespace hmem::capture {
 namespace {
 
-constexpr uint64_t kMaxOrders = 64;
+// Of any architecture; on most 11.
+constexpr uint64_t kMaxOrders = 20;
+// PAGE_MAPCOUNT_RESERVE: page types are below it as signed numbers. What lies above are numbers of
+// mappings, and -1, which is most pages'.
+constexpr int64_t kMostTypeValue = -128;
+
+// A page type as VMCOREINFO has it: a negative number of 32 bits, by some kernels written unsigned.
+std::optional<uint32_t> PageType(uint64_t number) {
+  auto value = static_cast<int64_t>(number);
+  if (number >> 31 == 1) value -= int64_t{1} << 32;
+  if (value > kMostTypeValue || value < INT32_MIN) return std::nullopt;
+  return static_cast<uint32_t>(number);
+}
 
 class LayoutReader {
  public:
@@ -28,7 +41,9 @@ class LayoutReader {
   Result<uint32_t> Offset(std::string_view member, uint64_t bytes) const;
   // Mask of a flag; 0: neither VMCOREINFO nor the types have its number.
   uint64_t Flag(std::string_view name) const;
-  std::optional<uint32_t> Type(std::string_view key, std::string_view enumerator) const;
+  std::optional<uint32_t> Type(std::string_view key, std::string_view enumerator);
+  // Two types of one number tell nothing.
+  void DropSharedTypes();
   void Lacks(std::string_view what, std::string_view consequence) {
     findings_.Add(Severity::kInfo, "classify.layout", what,
                   fmt::format("the kernel does not say {}: {}", what, consequence));
@@ -50,7 +65,8 @@ Result<uint32_t> LayoutReader::Offset(std::string_view member, uint64_t bytes) c
   if (!offset) {
     return Fail(ErrorCode::kMissingDebugInfo, fmt::format("VMCOREINFO: no OFFSET({})", key));
   }
-  if (*offset > layout_.struct_page_bytes || layout_.struct_page_bytes - *offset < bytes) {
+  if (*offset > layout_.struct_page_bytes || layout_.struct_page_bytes - *offset < bytes ||
+      *offset % bytes != 0) {
     return Fail(ErrorCode::kCorrupt, fmt::format("VMCOREINFO: OFFSET({}) is {}", key, *offset));
   }
   return static_cast<uint32_t>(*offset);
@@ -99,10 +115,17 @@ Status LayoutReader::ReadFlags() {
   return {};
 }
 
-std::optional<uint32_t> LayoutReader::Type(std::string_view key,
-                                           std::string_view enumerator) const {
-  if (auto value = vmcoreinfo_.Number(fmt::format("NUMBER({})", key)))
-    return static_cast<uint32_t>(*value);
+std::optional<uint32_t> LayoutReader::Type(std::string_view key, std::string_view enumerator) {
+  if (auto value = vmcoreinfo_.Number(fmt::format("NUMBER({})", key))) {
+    std::optional<uint32_t> type = PageType(*value);
+    if (!type) {
+      findings_.Add(Severity::kInfo, "classify.layout", fmt::format("NUMBER({})", key),
+                    fmt::format("VMCOREINFO: NUMBER({}) is {:#x}, which is no page type: pages of "
+                                "it are not told apart",
+                                key, *value));
+    }
+    return type;
+  }
   if (types_ == nullptr || enumerator.empty() || layout_.type_mask != 0xff000000)
     return std::nullopt;
   auto value = types_->Enumerator(enumerator);
@@ -121,10 +144,31 @@ void LayoutReader::ReadTypes() {
   // The older numbers are not exported for page tables; there the types are neighbouring bits, in
   // one order since 4.18: buddy, offline (5.1; kmemcg before), table.
   if (!layout_.table && layout_.buddy == ~uint32_t{0x80}) layout_.table = ~uint32_t{0x200};
+  DropSharedTypes();
   if (!layout_.buddy) Lacks("PAGE_BUDDY_MAPCOUNT_VALUE", "free pages are kept");
   if (!layout_.slab_type) layout_.slab_bit = Flag("PG_slab");
   if (!layout_.slab_type && layout_.slab_bit == 0)
     Lacks("PG_slab", "slab pages count as kernel pages");
+}
+
+void LayoutReader::DropSharedTypes() {
+  const std::array<std::optional<uint32_t>*, 6> types = {&layout_.buddy,        &layout_.offline,
+                                                         &layout_.hugetlb_type, &layout_.slab_type,
+                                                         &layout_.unaccepted,   &layout_.table};
+  for (size_t i = 0; i < types.size(); ++i) {
+    bool shared = false;
+    for (size_t j = i + 1; j < types.size() && *types[i]; ++j) {
+      if (*types[j] != *types[i]) continue;
+      types[j]->reset();
+      shared = true;
+    }
+    if (!shared) continue;
+    findings_.Add(Severity::kInfo, "classify.layout", fmt::format("page type {:#x}", **types[i]),
+                  fmt::format("VMCOREINFO: two kinds of page have the type {:#x}: pages of it are "
+                              "not told apart",
+                              **types[i]));
+    types[i]->reset();
+  }
 }
 
 void LayoutReader::ReadHugetlb() {
@@ -150,8 +194,14 @@ void LayoutReader::ReadHugetlb() {
 }
 
 void LayoutReader::ReadOrders() {
-  uint64_t orders = vmcoreinfo_.Number("LENGTH(zone.free_area)").value_or(11);
-  if (orders >= 1 && orders <= kMaxOrders) layout_.orders = static_cast<uint32_t>(orders);
+  uint64_t orders = vmcoreinfo_.Number("LENGTH(zone.free_area)").value_or(layout_.orders);
+  if (orders >= 1 && orders <= kMaxOrders) {
+    layout_.orders = static_cast<uint32_t>(orders);
+    return;
+  }
+  findings_.Add(Severity::kInfo, "classify.layout", "LENGTH(zone.free_area)",
+                fmt::format("VMCOREINFO: LENGTH(zone.free_area) is {}: taken for {}", orders,
+                            layout_.orders));
 }
 
 }  // namespace

@@ -13,13 +13,13 @@ Result<std::unique_ptr<PageMap>> PageMap::Open(const source::MemorySource& sourc
   HMEM_ASSIGN(const arch::Arch* arch,
               arch::FindArch(source.elf_machine(), source.word_bytes(), source.endian()));
   std::unique_ptr<PageMap> made(new PageMap);
-  HMEM_ASSIGN(made->layout_,
-              PageLayout::Make(vmcoreinfo, types, source.endian(), source.word_bytes(), findings));
   HMEM_ASSIGN(auto memory, space::AddressSpace::Create(source, *arch, vmcoreinfo, addressing));
   made->memory_ = std::move(memory);
   HMEM_ASSIGN(auto map,
               walk::MemMap::Create(vmcoreinfo, *made->memory_, types, source.page_bytes()));
   made->map_ = std::move(map);
+  HMEM_ASSIGN(made->layout_,
+              PageLayout::Make(vmcoreinfo, types, source.endian(), source.word_bytes(), findings));
   return made;
 }
 

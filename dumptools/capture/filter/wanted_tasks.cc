@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
+#include "dumptools/capture/filter/whole_scan.h"
 #include "dumptools/walk/cpus.h"
 #include "dumptools/walk/tasks.h"
 
@@ -15,17 +17,21 @@ using walk::Task;
 
 namespace {
 
-// 1 TiB of user memory mapped page by page has half a million tables.
+// 1 TiB of user memory mapped page by page has half a million tables. More than RAM has pages lie
+// in several places of the tree.
 constexpr uint64_t kMaxTables = 1 << 19;
 
 class LeafCollector final : public arch::TableVisitor {
  public:
   LeafCollector(const Kernel& kernel, std::chrono::steady_clock::time_point until, PfnRuns& pages)
-      : kernel_(kernel), until_(until), pages_(pages) {}
+      : kernel_(kernel),
+        until_(until),
+        pages_(pages),
+        most_tables_(std::min(kMaxTables, CountRamPages(kernel.source()))) {}
 
   bool Table(PhysAddr, uint64_t) override {
     late_ = late_ || std::chrono::steady_clock::now() >= until_;
-    return !full_ && !late_ && ++tables_ <= kMaxTables;
+    return !full_ && !late_ && ++tables_ <= most_tables_;
   }
   void Leaf(const arch::Mapping& mapping) override {
     const uint64_t page_bytes = kernel_.source().page_bytes();
@@ -38,13 +44,15 @@ class LeafCollector final : public arch::TableVisitor {
   }
 
   bool late() const { return late_; }
-  bool full() const { return full_ || tables_ > kMaxTables; }
+  bool full() const { return full_; }
+  bool has_more_tables() const { return tables_ > most_tables_; }
   const std::string& lost() const { return lost_; }
 
  private:
   const Kernel& kernel_;
   std::chrono::steady_clock::time_point until_;
   PfnRuns& pages_;
+  uint64_t most_tables_;
   bool late_ = false;
   uint64_t tables_ = 0;
   bool full_ = false;
@@ -113,6 +121,7 @@ void CollectTask(const Kernel& kernel, const Wanted& wanted,
     LeafCollector leaves(kernel, until, pages);
     kernel.arch().visit_tables(kernel.source(), facts, arch::Half::kUser, leaves);
     if (leaves.full()) told("there is no room for more runs of pages");
+    if (leaves.has_more_tables()) told("more page tables than any process has");
     if (leaves.late()) told("going through page tables took too long");
     if (!leaves.lost().empty()) told(leaves.lost());
   }

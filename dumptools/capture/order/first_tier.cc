@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dumptools/capture/filter/whole_scan.h"
 #include "dumptools/walk/cpu_masks.h"
 #include "dumptools/walk/modules.h"
 #include "dumptools/walk/printk.h"
@@ -20,15 +21,23 @@ namespace {
 
 // No kernel's image, log or module is larger; what says so is damage.
 constexpr uint64_t kMaxRangeBytes = uint64_t{1} << 30;
-// More tables than that belong to a machine of 128 TiB mapped page by page, or to a loop.
+// More tables than that belong to a machine of 128 TiB mapped page by page, or lie in several
+// places of the tree; as do more than RAM has pages.
 constexpr uint64_t kMaxTables = 1 << 16;
+// Pages that should be mapped and are not, in all ranges together: those between the parts of an
+// image are fewer by far.
+constexpr uint64_t kMaxUnmappedPages = 1 << 13;
 constexpr uint64_t kDefaultStackBytes = 16 << 10;
 
 class Collector : public arch::TableVisitor {
  public:
   Collector(const Kernel& kernel, std::chrono::steady_clock::time_point until, PfnRuns& pages,
             Findings& findings)
-      : kernel_(kernel), until_(until), pages_(pages), findings_(findings) {}
+      : kernel_(kernel),
+        until_(until),
+        pages_(pages),
+        findings_(findings),
+        most_tables_(std::min(kMaxTables, CountRamPages(kernel.source()))) {}
 
   void Log();
   void Image();
@@ -38,7 +47,7 @@ class Collector : public arch::TableVisitor {
   void Tables();
 
   bool Table(PhysAddr start, uint64_t bytes) override {
-    if (++tables_ > kMaxTables) {
+    if (++tables_ > most_tables_) {
       Told("page tables", "more tables than any kernel has");
       return false;
     }
@@ -67,7 +76,9 @@ class Collector : public arch::TableVisitor {
   std::chrono::steady_clock::time_point until_;
   PfnRuns& pages_;
   Findings& findings_;
+  uint64_t most_tables_;
   uint64_t tables_ = 0;
+  uint64_t unmapped_pages_ = 0;
 };
 
 bool Collector::AddPhys(PhysRange range) {
@@ -85,9 +96,14 @@ bool Collector::AddVirt(VirtRange range, std::string_view what) {
     return true;
   }
   for (VirtAddr at = range.start; at < range.end;) {
+    if (TimeIsUp()) return false;
     auto mapping = kernel_.memory().Translate(at);
     if (!mapping) {
       Told(what, mapping.error().ToString());
+      if (++unmapped_pages_ > kMaxUnmappedPages) {
+        Told(what, "more pages are not mapped than any kernel leaves out");
+        return false;
+      }
       at = VirtAddr((at.value | 4095) + 1);
       if (at.value == 0) return true;
       continue;

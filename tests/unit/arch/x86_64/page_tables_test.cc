@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "arch/x86_64/page_tables.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -239,10 +240,14 @@ class Visited final : public TableVisitor {
     return tables.size() < limit;
   }
   void Leaf(const Mapping& mapping) override { leaves.push_back(mapping); }
-  void Unreadable(PhysAddr start, const Error&) override { unreadable.push_back(start); }
+  void Unreadable(PhysAddr start, const Error& error) override {
+    unreadable.push_back(start);
+    why = error.ToString();
+  }
 
   size_t limit = 10000;
   std::vector<PhysAddr> tables, unreadable;
+  std::string why;
   std::vector<Mapping> leaves;
 };
 
@@ -267,14 +272,39 @@ TEST_P(X86Walk, VisitsTheHalfThatIsAskedForAndTellsAddressesAsTheWalkDoes) {
   EXPECT_EQ(user.tables.front(), kRoot);
 }
 
-// 512 entries at each level would be 2^36 tables.
-TEST_P(X86Walk, ALoopOfTablesEndsWhenTheVisitorHasEnough) {
-  for (uint64_t i = 0; i < 512; ++i) phys_.PutU64(kRoot + 8 * i, kRoot.value | 0x67);
+// 512 entries at each level that lead to one table would be 2^36 tables.
+TEST_P(X86Walk, TablesThatLieInManyPlacesEndWhenTheVisitorHasEnough) {
+  PhysAddr table = kRoot;
+  for (int level = levels(); level > 1; --level, table = table + 0x1000) {
+    for (uint64_t i = 0; i < 512; ++i) phys_.PutU64(table + 8 * i, (table + 0x1000).value | 0x67);
+  }
+  phys_.AddZero({table, table + 0x1000});
   Visited visited;
   visited.limit = 1000;
   VisitTables(phys_, Facts(levels()), Half::kKernel, visited);
   // Tables that are refused are still counted, once for each entry of those begun.
+  EXPECT_GE(visited.tables.size(), 1000u);
   EXPECT_LT(visited.tables.size(), 1000u + 512u * 5);
+}
+
+TEST_P(X86Walk, AnEntryThatLeadsBackUpIsToldAndTheRestVisited) {
+  // In the next entry of the root.
+  const VirtAddr behind = direct_map() + (uint64_t{1} << (levels() == 5 ? 48 : 39));
+  for (int level = 2; level <= levels(); ++level) {
+    fakes::FakePhysMemory phys;
+    makers::X86PageTables tables(phys, kRoot, levels());
+    tables.Map(direct_map(), PhysAddr(0x7000));
+    tables.Map(behind, PhysAddr(0x8000));
+    const PhysAddr slot = tables.Slot(direct_map(), level);
+    phys.PutU64(slot, kRoot.value | 0x67);
+    Visited visited;
+    VisitTables(phys, Facts(levels()), Half::kKernel, visited);
+    EXPECT_EQ(visited.unreadable, std::vector<PhysAddr>{kRoot}) << level;
+    EXPECT_NE(visited.why.find(fmt::format("entry at phys {:#x}", slot.value)), std::string::npos)
+        << visited.why;
+    ASSERT_EQ(visited.leaves.size(), 1u) << level;
+    EXPECT_EQ(visited.leaves[0].phys, PhysAddr(0x8000));
+  }
 }
 
 TEST_P(X86Walk, ATableThatIsNotThereIsToldAndTheRestVisited) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dumptools/walk/tasks.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -157,6 +159,28 @@ TEST_F(Tasks, LoopedThreadListEndsWithAFinding) {
   EXPECT_THAT(Pids(), ElementsAre(1, 2, 3));
   EXPECT_EQ(FindingId(), "walk.list.loop");
 }
+
+// Every entry of the other list would be read as a task, and it may have millions.
+class StrayList : public Tasks, public ::testing::WithParamInterface<bool> {};
+
+TEST_P(StrayList, IsNotBelievedForLongAndTheTasksBehindAreReachedFromItsEnd) {
+  const bool of_threads = GetParam();
+  VirtAddr a = Task(1, 1, "a"), b = Task(2, of_threads ? 1 : 2, "b");
+  Link(of_threads ? std::vector{Process({a, b})} : std::vector{Process({a}), Process({b})});
+  std::vector<VirtAddr> others;
+  for (int i = 0; i < 1000; ++i) others.push_back(fake.NewBytes(256) + 64);
+  fake.List(others);
+  fake.PutU64(of_threads ? Node(a) : TasksOf(a), others[1].value);
+  // What is taken for one of the others has pid 0, as only idle tasks have.
+  EXPECT_THAT(Pids(), ElementsAre(1, 2));
+  const auto all = findings.all();
+  auto astray = std::ranges::find(all, "walk.tasks.astray", &Finding::id);
+  ASSERT_NE(astray, all.end());
+  EXPECT_EQ(astray->count, 1000u - 64u);
+  EXPECT_THAT(astray->places[0], HasSubstr(fmt::format("{:#x}", others[65].value)));
+}
+
+INSTANTIATE_TEST_SUITE_P(OfLeadersOrThreads, StrayList, ::testing::Bool());
 
 TEST_F(Tasks, LeaderWithoutReadableThreadsIsStillThere) {
   VirtAddr a = Task(1, 1, "a"), b = Task(2, 2, "b");
