@@ -104,40 +104,63 @@ void AddCpus(const walk::Kernel& kernel, v1::FirstFailure& record, Findings& fin
   }
 }
 
+void AddBlockedTask(const walk::Kernel& kernel, const walk::Task& task, v1::FirstFailure& record,
+                    Findings& findings) {
+  v1::BlockedTask& encoded = *record.add_blocked_tasks();
+  *encoded.mutable_task() = EncodeTask(task);
+  if (auto stack = walk::UnwindBlockedTask(kernel, task)) {
+    *encoded.mutable_stack() = EncodeStack(kernel.symbols(), kernel.arch(), *stack);
+  } else {
+    encoded.mutable_stack()->set_end_reason(SafeText(stack.error().ToString(), 512));
+    findings.Add(
+        Severity::kLoss, "record.blocked-task.no-stack", fmt::format("pid {}", task.pid),
+        fmt::format("the stack of a blocked task could not be read: {}", stack.error().ToString()));
+  }
+}
+
 // The stacks of blocked tasks, that of `named_pid` first: the log says that it is the one.
 void AddTasks(const walk::Kernel& kernel, const RecordOptions& options,
               std::optional<int32_t> named_pid, v1::FirstFailure& record, Findings& findings) {
-  auto tasks = walk::ReadTasks(kernel, /*with_idle=*/false, findings);
-  if (!tasks) {
-    Missing(findings, "record.tasks.unreadable", tasks.error(), "the task list");
+  // Of a task no more than where it is: a machine has a hundred thousand of them.
+  struct Place {
+    int32_t tgid, pid;
+    VirtAddr address;
+    auto operator<=>(const Place&) const = default;
+  };
+  std::vector<VirtAddr> all;
+  std::vector<Place> blocked;
+  Status walked =
+      walk::ForEachTask(kernel, /*with_idle=*/false, findings, [&](const walk::Task& task) {
+        all.push_back(task.address);
+        if (task.state_letter == 'D' && !task.on_cpu)
+          blocked.push_back({task.tgid, task.pid, task.address});
+        return true;
+      });
+  if (!walked) {
+    Missing(findings, "record.tasks.unreadable", walked.error(), "the task list");
     return;
   }
-  record.set_task_count(static_cast<uint32_t>(tasks->size()));
-  std::vector<const walk::Task*> blocked;
-  for (const walk::Task& task : *tasks) {
-    if (task.state_letter == 'D' && !task.on_cpu) blocked.push_back(&task);
-  }
+  // A damaged list may lead to one task twice.
+  auto once = [](auto& places) {
+    std::ranges::sort(places);
+    auto twice = std::ranges::unique(places);
+    places.erase(twice.begin(), twice.end());
+  };
+  once(all);
+  once(blocked);
+  record.set_task_count(static_cast<uint32_t>(all.size()));
   record.set_blocked_task_count(static_cast<uint32_t>(blocked.size()));
   std::ranges::stable_partition(blocked,
-                                [&](const walk::Task* task) { return task->pid == named_pid; });
+                                [&](const Place& place) { return place.pid == named_pid; });
   if (blocked.size() > options.max_blocked_tasks) {
     findings.Add(Severity::kInfo, "record.blocked-tasks.cut", "",
                  fmt::format("{} tasks are blocked; the stacks of {} are kept", blocked.size(),
                              options.max_blocked_tasks));
     blocked.resize(options.max_blocked_tasks);
   }
-  for (const walk::Task* task : blocked) {
-    v1::BlockedTask& encoded = *record.add_blocked_tasks();
-    *encoded.mutable_task() = EncodeTask(*task);
-    if (auto stack = walk::UnwindBlockedTask(kernel, *task)) {
-      *encoded.mutable_stack() = EncodeStack(kernel.symbols(), kernel.arch(), *stack);
-    } else {
-      encoded.mutable_stack()->set_end_reason(SafeText(stack.error().ToString(), 512));
-      findings.Add(Severity::kLoss, "record.blocked-task.no-stack",
-                   fmt::format("pid {}", task->pid),
-                   fmt::format("the stack of a blocked task could not be read: {}",
-                               stack.error().ToString()));
-    }
+  for (const Place& place : blocked) {
+    auto task = walk::ReadTask(kernel, place.address);
+    if (task) AddBlockedTask(kernel, *task, record, findings);
   }
 }
 

@@ -99,7 +99,120 @@ Result<Task> ReadTask(const Kernel& kernel, VirtAddr task_struct) {
   return task;
 }
 
-Result<std::vector<Task>> ReadTasks(const Kernel& kernel, bool with_idle, Findings& findings) {
+namespace {
+
+// The lists of tasks, gone through once.
+class TaskWalk {
+ public:
+  TaskWalk(const Kernel& kernel, Findings& findings, const std::function<bool(const Task&)>& visit)
+      : kernel_(kernel), findings_(findings), visit_(visit) {}
+
+  // `head`: init_task's list of processes.
+  void Processes(VirtAddr head);
+  void IdleTasks();
+  bool more() const { return !enough_ && tasks_ < kMaxTasks; }
+
+ private:
+  void Visit(const Task& task) {
+    ++tasks_;
+    if (!visit_(task)) enough_ = true;
+  }
+  void Threads(VirtAddr leader, int64_t process);
+  void Thread(VirtAddr address);
+  // A member that is a process id; 0: it is none, or cannot be read.
+  int64_t Id(VirtAddr task, std::string_view member) const;
+  // Whether an entry is worth reading when it is the last of so many strangers in a row.
+  bool Believed(VirtAddr entry, size_t strangers);
+  void Bad(VirtAddr address, const Error& error) {
+    findings_.Add(Severity::kLoss, "walk.tasks.bad",
+                  fmt::format("task_struct at {:#x}: {}", address.value, error.ToString()),
+                  "a task cannot be read and is missing");
+  }
+
+  const Kernel& kernel_;
+  Findings& findings_;
+  const std::function<bool(const Task&)>& visit_;
+  size_t tasks_ = 0;
+  bool enough_ = false;
+};
+
+int64_t TaskWalk::Id(VirtAddr task, std::string_view member) const {
+  const int64_t value =
+      static_cast<int64_t>(kernel_.Member(task, "task_struct", member).value_or(0));
+  return value > 0 && value <= static_cast<int64_t>(kMaxTasks) ? value : 0;
+}
+
+bool TaskWalk::Believed(VirtAddr entry, size_t strangers) {
+  if (strangers <= kMaxStrangers) return true;
+  findings_.Add(Severity::kLoss, "walk.tasks.astray", fmt::format("entry at {:#x}", entry.value),
+                "a list of tasks leads to what are none; they are not shown");
+  return false;
+}
+
+void TaskWalk::Thread(VirtAddr address) {
+  Result<Task> task = ReadTask(kernel_, address);
+  if (!task) return Bad(address, task.error());
+  if (!IsIdle(*task)) Visit(*task);
+}
+
+void TaskWalk::Threads(VirtAddr leader, int64_t process) {
+  Result<VirtAddr> signal = kernel_.MemberPointer(leader, "task_struct", "signal");
+  if (!signal) return Bad(leader, signal.error());
+  Result<VirtAddr> threads = kernel_.MemberAddress(*signal, "signal_struct", "thread_head");
+  bool leader_seen = false;
+  size_t strangers = 0;
+  if (threads && signal->value != 0) {
+    ForEachListEntry(
+        kernel_.memory(), *threads, process != 0 ? kMaxTasks - tasks_ : kMaxStrangers,
+        fmt::format("threads of task {:#x}", leader.value), findings_, [&](VirtAddr entry) {
+          Result<VirtAddr> thread = kernel_.Container(entry, "task_struct", "thread_node");
+          if (!thread) return false;
+          if (*thread == leader) leader_seen = true;
+          strangers = Id(*thread, "tgid") == process ? 0 : strangers + 1;
+          if (Believed(entry, strangers)) Thread(*thread);
+          return more();
+        });
+  }
+  if (!leader_seen && more()) Thread(leader);  // its thread list is damaged
+}
+
+void TaskWalk::Processes(VirtAddr head) {
+  size_t strangers = 0;
+  ForEachListEntry(kernel_.memory(), head, kMaxTasks, "tasks", findings_, [&](VirtAddr entry) {
+    Result<VirtAddr> leader = kernel_.Container(entry, "task_struct", "tasks");
+    if (!leader) return false;
+    const int64_t pid = Id(*leader, "pid");
+    const bool is_leader = pid != 0 && pid == Id(*leader, "tgid");
+    strangers = is_leader ? 0 : strangers + 1;
+    if (Believed(entry, strangers)) Threads(*leader, is_leader ? pid : 0);
+    return more();
+  });
+}
+
+void TaskWalk::IdleTasks() {
+  for (uint32_t cpu : PossibleCpus(kernel_, findings_)) {
+    if (!more()) return;
+    auto read = [&]() -> Result<Task> {
+      HMEM_ASSIGN(VirtAddr runqueue, kernel_.PerCpu("runqueues", cpu));
+      HMEM_ASSIGN(VirtAddr task, kernel_.MemberPointer(runqueue, "rq", "idle"));
+      return ReadTask(kernel_, task);
+    };
+    Result<Task> task = read();
+    if (task) {
+      task->cpu = cpu;
+      Visit(*task);
+    } else {
+      findings_.Add(Severity::kLoss, "walk.tasks.no-idle",
+                    fmt::format("cpu {}: {}", cpu, task.error().ToString()),
+                    "the idle task of a CPU cannot be read");
+    }
+  }
+}
+
+}  // namespace
+
+Status ForEachTask(const Kernel& kernel, bool with_idle, Findings& findings,
+                   const std::function<bool(const Task&)>& visit) {
   HMEM_ASSIGN(VirtAddr init_task, Within("tasks", kernel.SymbolAddress("init_task")));
   HMEM_ASSIGN(VirtAddr head,
               Within("tasks", kernel.MemberAddress(init_task, "task_struct", "tasks")));
@@ -108,92 +221,25 @@ Result<std::vector<Task>> ReadTasks(const Kernel& kernel, bool with_idle, Findin
     HMEM_TRY(Within("tasks", kernel.MemberAddress(init_task, "task_struct", path)));
   }
   HMEM_TRY(Within("tasks", kernel.MemberAddress(init_task, "signal_struct", "thread_head")));
+  TaskWalk walk(kernel, findings, visit);
+  walk.Processes(head);
+  if (with_idle && walk.more()) walk.IdleTasks();
+  return {};
+}
 
-  std::vector<Task> tasks;
-  auto bad = [&](VirtAddr address, const Error& error) {
-    findings.Add(Severity::kLoss, "walk.tasks.bad",
-                 fmt::format("task_struct at {:#x}: {}", address.value, error.ToString()),
-                 "a task cannot be read and is missing");
-  };
-  auto add = [&](VirtAddr address) {
-    Result<Task> task = ReadTask(kernel, address);
-    if (task) {
-      tasks.push_back(*std::move(task));
-    } else {
-      bad(address, task.error());
-    }
-  };
-  // A member that is a process id; 0: it is none, or cannot be read.
-  auto id = [&](VirtAddr task, std::string_view member) {
-    const int64_t value =
-        static_cast<int64_t>(kernel.Member(task, "task_struct", member).value_or(0));
-    return value > 0 && value <= static_cast<int64_t>(kMaxTasks) ? value : 0;
-  };
-  // Whether an entry is worth reading when it is the last of so many strangers in a row.
-  auto believed = [&](VirtAddr entry, size_t strangers) {
-    if (strangers <= kMaxStrangers) return true;
-    findings.Add(Severity::kLoss, "walk.tasks.astray", fmt::format("entry at {:#x}", entry.value),
-                 "a list of tasks leads to what are none; they are not shown");
-    return false;
-  };
-  auto add_threads = [&](VirtAddr leader, int64_t process) {
-    Result<VirtAddr> signal = kernel.MemberPointer(leader, "task_struct", "signal");
-    if (!signal) return bad(leader, signal.error());
-    Result<VirtAddr> threads = kernel.MemberAddress(*signal, "signal_struct", "thread_head");
-    bool leader_seen = false;
-    size_t strangers = 0;
-    if (threads && signal->value != 0) {
-      ForEachListEntry(
-          kernel.memory(), *threads, process != 0 ? kMaxTasks - tasks.size() : kMaxStrangers,
-          fmt::format("threads of task {:#x}", leader.value), findings, [&](VirtAddr entry) {
-            Result<VirtAddr> thread = kernel.Container(entry, "task_struct", "thread_node");
-            if (!thread) return false;
-            if (*thread == leader) leader_seen = true;
-            strangers = id(*thread, "tgid") == process ? 0 : strangers + 1;
-            if (believed(entry, strangers)) add(*thread);
-            return tasks.size() < kMaxTasks;
-          });
-    }
-    if (!leader_seen) add(leader);  // its thread list is damaged
-  };
-  size_t strangers = 0;
-  ForEachListEntry(kernel.memory(), head, kMaxTasks, "tasks", findings, [&](VirtAddr entry) {
-    Result<VirtAddr> leader = kernel.Container(entry, "task_struct", "tasks");
-    if (!leader) return false;
-    const int64_t pid = id(*leader, "pid");
-    const bool is_leader = pid != 0 && pid == id(*leader, "tgid");
-    strangers = is_leader ? 0 : strangers + 1;
-    if (believed(entry, strangers)) add_threads(*leader, is_leader ? pid : 0);
-    return tasks.size() < kMaxTasks;
-  });
-
+Result<std::vector<Task>> ReadTasks(const Kernel& kernel, bool with_idle, Findings& findings) {
+  std::vector<Task> tasks, idle;
+  HMEM_TRY(ForEachTask(kernel, with_idle, findings, [&](const Task& task) {
+    (IsIdle(task) ? idle : tasks).push_back(task);
+    return true;
+  }));
   // A damaged list may lead to one task twice.
   std::ranges::sort(tasks, {}, &Task::address);
   auto twice = std::ranges::unique(tasks, {}, &Task::address);
   tasks.erase(twice.begin(), twice.end());
-  std::erase_if(tasks, IsIdle);
   std::ranges::stable_sort(tasks, [](const Task& a, const Task& b) {
     return a.tgid != b.tgid ? a.tgid < b.tgid : a.pid < b.pid;
   });
-  if (!with_idle) return tasks;
-
-  std::vector<Task> idle;
-  for (uint32_t cpu : PossibleCpus(kernel, findings)) {
-    auto read = [&]() -> Result<Task> {
-      HMEM_ASSIGN(VirtAddr runqueue, kernel.PerCpu("runqueues", cpu));
-      HMEM_ASSIGN(VirtAddr task, kernel.MemberPointer(runqueue, "rq", "idle"));
-      return ReadTask(kernel, task);
-    };
-    Result<Task> task = read();
-    if (task) {
-      task->cpu = cpu;
-      idle.push_back(*std::move(task));
-    } else {
-      findings.Add(Severity::kLoss, "walk.tasks.no-idle",
-                   fmt::format("cpu {}: {}", cpu, task.error().ToString()),
-                   "the idle task of a CPU cannot be read");
-    }
-  }
   tasks.insert(tasks.begin(), std::make_move_iterator(idle.begin()),
                std::make_move_iterator(idle.end()));
   return tasks;

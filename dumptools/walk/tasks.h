@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,9 +30,13 @@ struct Task {
   uint64_t rss_pages = 0;  // 0 for kernel threads
 };
 
-// Threads by thread-group walk from init_task; sorted by tgid, then pid. The idle tasks (pid 0)
-// come first, by CPU, when asked for. A damaged list yields what could be read and findings. At
-// most 4 Mi tasks.
+// Each thread by thread-group walk from init_task, in the kernel's order; then the idle tasks (pid
+// 0), by CPU, when asked for. Keeps none of them. `visit` returns false when it has seen enough. A
+// damaged list yields what can be read, perhaps one task twice, and findings. At most 4 Mi tasks.
+// Fails when there is no way to any of them.
+Status ForEachTask(const Kernel& kernel, bool with_idle, Findings& findings,
+                   const std::function<bool(const Task&)>& visit);
+// All of them at once, each once; sorted by tgid, then pid, idle tasks first.
 Result<std::vector<Task>> ReadTasks(const Kernel& kernel, bool with_idle, Findings& findings);
 Result<Task> ReadTask(const Kernel& kernel, VirtAddr task_struct);
 

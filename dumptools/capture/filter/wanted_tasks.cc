@@ -81,14 +81,14 @@ std::set<uint64_t> AddressSpacesOf(const Kernel& kernel, const Wanted& wanted) {
     }
     return spaces;
   }
-  auto tasks = walk::ReadTasks(kernel, false, damage);
-  if (!tasks) return spaces;
-  for (const Task& task : *tasks) {
+  // Without a way to the tasks there are none.
+  (void)walk::ForEachTask(kernel, false, damage, [&](const Task& task) {
     bool meant = wanted.kind == Wanted::Kind::kPid
                      ? task.pid == wanted.pid || task.tgid == wanted.pid
                      : task.comm == wanted.comm;
     if (meant && !task.kernel_thread && task.mm.value != 0) spaces.insert(task.mm.value);
-  }
+    return true;
+  });
   return spaces;
 }
 

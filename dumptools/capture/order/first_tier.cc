@@ -155,30 +155,27 @@ void Collector::PerCpuAreas() {
 }
 
 void Collector::Tasks() {
-  Findings damage;  // the record tells of it
-  auto tasks = walk::ReadTasks(kernel_, true, damage);
-  if (!tasks) return Told("tasks", tasks.error().ToString());
   const uint64_t task_bytes = kernel_.SizeOf("task_struct").value_or(4096);
   const uint64_t signal_bytes = kernel_.SizeOf("signal_struct").value_or(0);
   const uint64_t mm_bytes = kernel_.SizeOf("mm_struct").value_or(0);
   const arch::StackRules* rules = kernel_.arch().stack_rules;
   const uint64_t stack_bytes = rules != nullptr ? rules->default_stack_bytes : kDefaultStackBytes;
-  for (const walk::Task& task : *tasks) {
-    if (TimeIsUp()) return;
-    if (!AddVirt({task.address, task.address + task_bytes}, "task_struct")) return;
+  auto add = [&](VirtAddr start, uint64_t bytes, std::string_view what) {
+    return start.value == 0 || AddVirt({start, start + bytes}, what);
+  };
+  Findings damage;  // the record tells of it
+  Status walked = walk::ForEachTask(kernel_, true, damage, [&](const walk::Task& task) {
+    if (TimeIsUp() || !add(task.address, task_bytes, "task_struct")) return false;
     if (task.pid == task.tgid) {
       // signal_struct heads the list of the threads.
       auto signal = kernel_.MemberPointer(task.address, "task_struct", "signal");
-      if (signal && signal->value != 0 &&
-          !AddVirt({*signal, *signal + signal_bytes}, "signal_struct")) {
-        return;
-      }
-      if (task.mm.value != 0 && !AddVirt({task.mm, task.mm + mm_bytes}, "mm_struct")) return;
+      if (signal && !add(*signal, signal_bytes, "signal_struct")) return false;
+      if (!add(task.mm, mm_bytes, "mm_struct")) return false;
     }
     // A dead task has given its stack back.
-    if (task.stack.value != 0 && !AddVirt({task.stack, task.stack + stack_bytes}, "kernel stack"))
-      return;
-  }
+    return add(task.stack, stack_bytes, "kernel stack");
+  });
+  if (!walked) Told("tasks", walked.error().ToString());
 }
 
 void Collector::Modules() {

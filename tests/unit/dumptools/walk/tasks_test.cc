@@ -123,6 +123,23 @@ TEST_F(Tasks, ListsEveryThreadSortedByProcess) {
   EXPECT_THAT(findings.all(), IsEmpty());
 }
 
+TEST_F(Tasks, AreVisitedInTheKernelsOrderUntilItIsEnough) {
+  VirtAddr a = Task(20, 20, "daemon"), b = Task(22, 20, "worker"), c = Task(21, 20, "worker");
+  VirtAddr d = Task(1, 1, "init");
+  Link({Process({a, b, c}), Process({d})});
+  const walk::Kernel& kernel = fake.Open();
+  for (size_t enough = 1; enough <= 4; ++enough) {
+    std::vector<int> pids;
+    EXPECT_TRUE(ForEachTask(kernel, true, findings, [&](const walk::Task& task) {
+      pids.push_back(task.pid);
+      return pids.size() < enough;
+    }));
+    const std::vector<int> all = {20, 22, 21, 1};
+    EXPECT_EQ(pids, std::vector<int>(all.begin(), all.begin() + static_cast<ptrdiff_t>(enough)));
+  }
+  EXPECT_THAT(findings.all(), IsEmpty());
+}
+
 TEST_F(Tasks, ReadsWhatATaskIs) {
   VirtAddr parent = Task(1, 1, "init"), task = Task(7, 7, "kworker/0:1");
   fake.Set(task, "task_struct", "__state", 0x402);
