@@ -24,6 +24,9 @@ constexpr uint64_t kFailuresBeforeDoubling = 64;
 constexpr uint64_t kTailBit = 1;
 constexpr uint64_t kAnonBit = 1;  // PAGE_MAPPING_ANON; set for KSM pages, too
 
+constexpr std::string_view kFreeRule =
+    "in a block of the buddy allocator, or not yet accepted from the hypervisor";
+
 std::string PlaceOf(Pfn pfn) { return fmt::format("pfn {:#x}", pfn.value); }
 
 }  // namespace
@@ -72,7 +75,7 @@ PageClassifier::Step PageClassifier::Take(PfnRange range) {
 }
 
 PageClassifier::Step PageClassifier::TakeFree(const MemMap::Section& section, PfnRange range,
-                                              uint64_t order, std::string_view rule) {
+                                              uint64_t order) {
   uint64_t pages = BlockPages(section, range.start, order);
   if (pages == 0) {
     findings_.Add(Severity::kInfo, "classify.order", PlaceOf(range.start),
@@ -80,13 +83,12 @@ PageClassifier::Step PageClassifier::TakeFree(const MemMap::Section& section, Pf
     pages = 1;
   }
   free_block_ = {range.start, range.start + pages};
-  return {.answer = {PageClass::kFree, rule},
+  return {.answer = {PageClass::kFree, kFreeRule},
           .pages = std::min(range.size(), pages),
           .head = range.start};
 }
 
 PageClassifier::Step PageClassifier::TakePresent(const MemMap::Section& section, PfnRange range) {
-  static constexpr std::string_view kFreeRule = "in a block of the buddy allocator";
   const Pfn pfn = range.start;
   if (pfn != next_ && !free_block_.contains(pfn)) {
     if (auto block = EnclosingBlock(section, pfn)) free_block_ = *block;
@@ -144,10 +146,7 @@ PageClassifier::Step PageClassifier::TakePresent(const MemMap::Section& section,
   }
 
   if (poisoned) return {.answer = kPoisonedPage, .pages = 1, .head = {}};
-  if (IsBuddy(page))
-    return TakeFree(section, range, layout_.Word(page, layout_.page_private), kFreeRule);
-  if (Is(layout_.unaccepted, layout_.Type(page)))
-    return TakeFree(section, range, layout_.orders - 1, "not yet accepted from the hypervisor");
+  if (auto order = FreeOrder(page)) return TakeFree(section, range, *order);
   return {.answer = Decide(page, behind), .pages = 1, .head = {}};
 }
 
@@ -185,9 +184,14 @@ std::span<const std::byte> PageClassifier::PageBytes(const MemMap::Section& sect
   return buffer;
 }
 
-bool PageClassifier::IsBuddy(std::span<const std::byte> page) const {
-  return Is(layout_.buddy, layout_.Type(page)) &&
-         (layout_.Word(page, layout_.flags) & layout_.slab_bit) == 0;
+std::optional<uint64_t> PageClassifier::FreeOrder(std::span<const std::byte> page) const {
+  const uint64_t flags = layout_.Word(page, layout_.flags);
+  if ((flags & layout_.hwpoison) != 0) return std::nullopt;
+  const uint32_t type = layout_.Type(page);
+  if (Is(layout_.buddy, type) && (flags & layout_.slab_bit) == 0)
+    return layout_.Word(page, layout_.page_private);
+  if (Is(layout_.unaccepted, type)) return layout_.orders - 1;
+  return std::nullopt;
 }
 
 uint64_t PageClassifier::BlockPages(const MemMap::Section& section, Pfn pfn, uint64_t order) const {
@@ -202,11 +206,10 @@ std::optional<PfnRange> PageClassifier::EnclosingBlock(const MemMap::Section& se
     if (start == pfn) continue;
     if (start < section.pages.start) break;
     std::span<const std::byte> page = PageBytes(section, start, head_bytes_);
-    if (page.empty() || (layout_.Word(page, layout_.compound_head) & kTailBit) != 0 ||
-        !IsBuddy(page)) {
-      continue;
-    }
-    uint64_t pages = BlockPages(section, start, layout_.Word(page, layout_.page_private));
+    if (page.empty() || (layout_.Word(page, layout_.compound_head) & kTailBit) != 0) continue;
+    const std::optional<uint64_t> free_order = FreeOrder(page);
+    if (!free_order) continue;
+    const uint64_t pages = BlockPages(section, start, *free_order);
     if (pages > pfn - start) return PfnRange{start, start + pages};
   }
   return std::nullopt;

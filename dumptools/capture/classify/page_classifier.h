@@ -76,11 +76,11 @@ class PageClassifier {
   std::span<const std::byte> PageBytes(const walk::MemMap::Section& section, Pfn pfn,
                                        std::vector<std::byte>& buffer) const;
   // A free block that begins at the front of `range`, or that page alone where its order is none.
-  Step TakeFree(const walk::MemMap::Section& section, PfnRange range, uint64_t order,
-                std::string_view rule);
+  Step TakeFree(const walk::MemMap::Section& section, PfnRange range, uint64_t order);
   // A free block that begins before `pfn` and reaches over it.
   std::optional<PfnRange> EnclosingBlock(const walk::MemMap::Section& section, Pfn pfn);
-  bool IsBuddy(std::span<const std::byte> page) const;
+  // Of the free block that begins with this page, which is no tail; nothing: none does.
+  std::optional<uint64_t> FreeOrder(std::span<const std::byte> page) const;
   // Pages of a free block of that order at `pfn`; 0: none is so large, lies there, or reaches out
   // of its section.
   uint64_t BlockPages(const walk::MemMap::Section& section, Pfn pfn, uint64_t order) const;

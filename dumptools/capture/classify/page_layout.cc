@@ -176,7 +176,8 @@ void LayoutReader::ReadHugetlb() {
   layout_.hugetlb_bit = Flag("PG_hugetlb");
   if (layout_.hugetlb_bit != 0) return;
   std::optional<uint64_t> value = vmcoreinfo_.Number("NUMBER(HUGETLB_PAGE_DTOR)");
-  if (!value || *value > 0xff) {
+  // 0 and 1 are those of other compound pages (enum compound_dtor_id).
+  if (!value || *value < 2 || *value > 0xff) {
     Lacks("how hugetlb pages are known", "they are kept");
     return;
   }

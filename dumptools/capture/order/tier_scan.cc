@@ -100,10 +100,12 @@ std::optional<ScannedRun> TierScan::TakeFront() {
   left.start = until;
   const bool second = IsKernels(page_class) || wanted;
   switch (part_) {
+    // A scan that begins elsewhere may take a damaged struct page for something else: each page is
+    // told by one.
     case Part::kFirst:
-      return first.in && keep ? std::optional(run) : std::nullopt;
+      return first.in ? std::optional(run) : std::nullopt;
     case Part::kSecond:
-      return !keep || (second && !first.in) ? std::optional(run) : std::nullopt;
+      return !first.in && (!keep || second) ? std::optional(run) : std::nullopt;
     case Part::kThird:
       return keep && !second && !first.in ? std::optional(run) : std::nullopt;
     case Part::kAll:

@@ -38,8 +38,8 @@ bool HasThirdTier(const PageFilter& filter);
 class TierScan final : public PageScan {
  public:
   enum class Part {
-    kFirst,   // pages of the first tier
-    kSecond,  // the kernel's other pages; this scan tells of all that is left out
+    kFirst,   // pages of the first tier, and which of them are left out
+    kSecond,  // the kernel's other pages; this scan tells of all else that is left out
     kThird,   // the rest
     kAll,     // everything in one pass, for formats in address order
   };

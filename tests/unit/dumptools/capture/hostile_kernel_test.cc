@@ -171,6 +171,29 @@ TEST_F(HostileKernel, AnUnacceptedBlockAtNoPlaceForOneIsOnePage) {
   EXPECT_EQ(taken.Told("classify.order"), "pfn 0x705");
 }
 
+// A scan that begins within the block must not answer otherwise than one that comes from its start.
+TEST_F(HostileKernel, AFreeBlockWhoseFirstPageIsPoisonedIsNone) {
+  kernel.Put(SmallKernel::StructPage(Pfn(0)), uint64_t{1} << 23);
+  kernel.Put(SmallKernel::StructPage(Pfn(0)) + 48, 0xf0000000);
+  kernel.Put(SmallKernel::StructPage(Pfn(0)) + 40, 9);
+  std::set<uint64_t> expected = LeftOutBut({});
+  expected.insert(0);
+  EXPECT_EQ(Take().left_out, expected);
+}
+
+TEST_F(HostileKernel, WhatIsReadOnlyNowAndThenIsToldOnce) {
+  // The scans of two tiers do not meet the same struct pages; each page is one's all the same.
+  fakes::TearingSource torn(kernel.Source());
+  for (uint64_t every : {2, 3, 5}) {
+    torn.FailEvery(every);
+    fakes::FakeSink sink;
+    Findings findings;
+    auto outcome = makers::CapturePlanned(torn, request, sink, findings);
+    ASSERT_TRUE(outcome) << outcome.error().ToString();
+    EXPECT_EQ(outcome->counts.all(), SmallKernel::kPages) << every;
+  }
+}
+
 TEST_F(HostileKernel, StructPagesThatCannotBeReadAreOfUnknownClass) {
   // Those of pfn 0x400 to 0x43f.
   const PhysAddr page = SmallKernel::PhysOf(SmallKernel::StructPage(Pfn(0x400)));

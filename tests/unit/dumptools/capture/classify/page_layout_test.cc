@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
+#include <utility>
+
 #include "tests/fakes/fake_memory.h"
 #include "tests/makers/memmap_maker.h"
 
@@ -46,6 +50,32 @@ TEST_F(PageLayoutTest, AFlagNumberBeyondAWordIsNone) {
   auto layout = Layout(maker.Vmcoreinfo("NUMBER(PG_hwpoison)") + "NUMBER(PG_hwpoison)=64\n");
   ASSERT_TRUE(layout) << layout.error().ToString();
   EXPECT_EQ(layout->hwpoison, 0u);
+}
+
+TEST_F(PageLayoutTest, TheDestructorOfOtherCompoundPagesIsNotThatOfHugetlbPages) {
+  const std::string key = "NUMBER(HUGETLB_PAGE_DTOR)";
+  for (auto [value, known] : {std::pair("0", false), std::pair("1", false), std::pair("2", true),
+                              std::pair("256", false), std::pair("-1", false)}) {
+    auto layout = Layout(maker.Vmcoreinfo(key) + key + "=" + value + "\n");
+    ASSERT_TRUE(layout) << layout.error().ToString();
+    EXPECT_EQ(layout->dtor.has_value(), known) << value;
+  }
+}
+
+TEST_F(PageLayoutTest, APageTypeIsANumberThatNoMappingsHave) {
+  const std::string key = "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)";
+  for (auto [value, type] :
+       {std::pair("-128", std::optional<uint32_t>(0xffffff80)),
+        std::pair("-129", std::optional<uint32_t>(0xffffff7f)),
+        std::pair("4026531840", std::optional<uint32_t>(0xf0000000)),
+        std::pair("-2147483648", std::optional<uint32_t>(0x80000000)),
+        std::pair("-127", std::optional<uint32_t>()), std::pair("-1", std::optional<uint32_t>()),
+        std::pair("0", std::optional<uint32_t>()),
+        std::pair("-2147483649", std::optional<uint32_t>())}) {
+    auto layout = Layout(maker.Vmcoreinfo(key) + key + "=" + value + "\n");
+    ASSERT_TRUE(layout) << layout.error().ToString();
+    EXPECT_EQ(layout->buddy, type) << value;
+  }
 }
 
 // PG_slab is gone from 6.10 on, and its old number is another flag's.
