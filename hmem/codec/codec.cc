@@ -4,8 +4,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
+#include <vector>
 
 namespace hmem::codec {
+
+Status Prepare(const Codec& codec, size_t block_bytes, int level) {
+  try {
+    std::vector<std::byte> raw(block_bytes), packed(codec.bound(block_bytes));
+    HMEM_TRY(codec.pack(raw, packed, level));
+    return {};
+  } catch (const std::bad_alloc&) {
+    return Fail(ErrorCode::kLimit, fmt::format("{}: no memory to pack with", codec.name));
+  }
+}
 
 Result<const Codec*> FindCodec(std::string_view name) {
   auto all = AllCodecs();

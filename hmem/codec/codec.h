@@ -26,11 +26,17 @@ struct Codec {
   size_t (*bound)(size_t raw_bytes);
   // Packs all of `raw` into `out`; returns the packed size. kLimit when `out` is too small.
   Result<size_t> (*pack)(std::span<const std::byte> raw, std::span<std::byte> out, int level);
+  // Work memory that a thread keeps once it packed blocks of at most `block_bytes`.
+  size_t (*work_bytes)(size_t block_bytes, int level);
 
   // Unpacks all of `packed`, which must yield exactly out.size() bytes. kCorrupt otherwise, never
   // an overrun.
   Status (*unpack)(std::span<const std::byte> packed, std::span<std::byte> out);
 };
+
+// Takes the work memory of the thread that calls, by packing a block once. kLimit: there is not so
+// much; never throws.
+Status Prepare(const Codec& codec, size_t block_bytes, int level);
 
 std::span<const Codec* const> AllCodecs();
 // kUnsupported names the codec.

@@ -45,6 +45,10 @@ Result<size_t> Pack(std::span<const std::byte> raw, std::span<std::byte> out, in
   return static_cast<size_t>(n);
 }
 
+size_t WorkBytes(size_t /*block_bytes*/, int level) {
+  return static_cast<size_t>(LZ4_sizeofState() + (level > 1 ? LZ4_sizeofStateHC() : 0));
+}
+
 Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
   if (packed.size() > kMaxInt || out.size() > kMaxInt) {
     return Fail(ErrorCode::kLimit, fmt::format("lz4: {} to {} bytes, too large for a block",
@@ -65,8 +69,12 @@ Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
 }  // namespace
 
 const Codec& Lz4Codec() {
-  static constexpr Codec kCodec{
-      .name = "lz4", .hmem_id = 1, .bound = Bound, .pack = Pack, .unpack = Unpack};
+  static constexpr Codec kCodec{.name = "lz4",
+                                .hmem_id = 1,
+                                .bound = Bound,
+                                .pack = Pack,
+                                .work_bytes = WorkBytes,
+                                .unpack = Unpack};
   return kCodec;
 }
 

@@ -42,6 +42,10 @@ Result<size_t> Pack(std::span<const std::byte> raw, std::span<std::byte> out, in
   return n;
 }
 
+size_t WorkBytes(size_t block_bytes, int /*level*/) {
+  return LZO1X_1_MEM_COMPRESS + Bound(block_bytes);
+}
+
 Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
   HMEM_TRY(Ready());
   lzo_uint n = out.size();
@@ -62,8 +66,12 @@ Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
 }  // namespace
 
 const Codec& LzoCodec() {
-  static constexpr Codec kCodec{
-      .name = "lzo", .hmem_id = kNoHmemId, .bound = Bound, .pack = Pack, .unpack = Unpack};
+  static constexpr Codec kCodec{.name = "lzo",
+                                .hmem_id = kNoHmemId,
+                                .bound = Bound,
+                                .pack = Pack,
+                                .work_bytes = WorkBytes,
+                                .unpack = Unpack};
   return kCodec;
 }
 

@@ -20,6 +20,8 @@ Result<size_t> Pack(std::span<const std::byte> raw, std::span<std::byte> out, in
   return raw.size();
 }
 
+size_t WorkBytes(size_t /*block_bytes*/, int /*level*/) { return 0; }
+
 Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
   if (packed.size() != out.size()) {
     return Fail(ErrorCode::kCorrupt,
@@ -32,8 +34,12 @@ Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
 }  // namespace
 
 const Codec& NoneCodec() {
-  static constexpr Codec kCodec{
-      .name = "none", .hmem_id = 0, .bound = Bound, .pack = Pack, .unpack = Unpack};
+  static constexpr Codec kCodec{.name = "none",
+                                .hmem_id = 0,
+                                .bound = Bound,
+                                .pack = Pack,
+                                .work_bytes = WorkBytes,
+                                .unpack = Unpack};
   return kCodec;
 }
 

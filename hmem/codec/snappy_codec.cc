@@ -32,6 +32,13 @@ Result<size_t> Pack(std::span<const std::byte> raw, std::span<std::byte> out, in
   return n;
 }
 
+// Beside the room for the worst case the library has a hash table of 32 KiB and a fragment of 64
+// KiB with room for its worst case (snappy.cc, WorkingMemory).
+size_t WorkBytes(size_t block_bytes, int /*level*/) {
+  constexpr size_t kFragmentBytes = 64 << 10;
+  return (32 << 10) + kFragmentBytes + Bound(kFragmentBytes) + Bound(block_bytes);
+}
+
 Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
   const char* in = reinterpret_cast<const char*>(packed.data());
   size_t n = 0;
@@ -52,8 +59,12 @@ Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
 }  // namespace
 
 const Codec& SnappyCodec() {
-  static constexpr Codec kCodec{
-      .name = "snappy", .hmem_id = kNoHmemId, .bound = Bound, .pack = Pack, .unpack = Unpack};
+  static constexpr Codec kCodec{.name = "snappy",
+                                .hmem_id = kNoHmemId,
+                                .bound = Bound,
+                                .pack = Pack,
+                                .work_bytes = WorkBytes,
+                                .unpack = Unpack};
   return kCodec;
 }
 

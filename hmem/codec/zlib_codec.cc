@@ -26,15 +26,20 @@ class Deflater {
   Deflater& operator=(const Deflater&) = delete;
   ~Deflater() { End(); }
 
+  // Of a block of `bytes`.
+  static int WindowBits(size_t bytes) {
+    return std::clamp(static_cast<int>(std::bit_width(bytes - (bytes != 0))), kSmallestWindowBits,
+                      kLargestWindowBits);
+  }
+  static int MemoryLevel(int window_bits) { return std::min(window_bits - 6, kDefaultMemoryLevel); }
+
   // Ready to pack a block of `bytes` at `level`.
   Status Begin(size_t bytes, int level) {
-    const int window_bits = std::clamp(static_cast<int>(std::bit_width(bytes - (bytes != 0))),
-                                       kSmallestWindowBits, kLargestWindowBits);
+    const int window_bits = WindowBits(bytes);
     if (settings_ == Settings{level, window_bits} && deflateReset(&stream_) == Z_OK) return {};
     End();
-    const int memory_level = std::min(window_bits - 6, kDefaultMemoryLevel);
-    int status =
-        deflateInit2(&stream_, level, Z_DEFLATED, window_bits, memory_level, Z_DEFAULT_STRATEGY);
+    int status = deflateInit2(&stream_, level, Z_DEFLATED, window_bits, MemoryLevel(window_bits),
+                              Z_DEFAULT_STRATEGY);
     if (status != Z_OK)
       return Fail(ErrorCode::kLimit, fmt::format("zlib: nothing to pack with: status {}", status));
     settings_ = Settings{level, window_bits};
@@ -81,6 +86,13 @@ Result<size_t> Pack(std::span<const std::byte> raw, std::span<std::byte> out, in
   return static_cast<size_t>(stream.total_out);
 }
 
+// As zconf.h has it for deflate; some KiB beside it.
+size_t WorkBytes(size_t block_bytes, int /*level*/) {
+  const int window_bits = Deflater::WindowBits(block_bytes);
+  return (size_t{1} << (window_bits + 2)) +
+         (size_t{1} << (Deflater::MemoryLevel(window_bits) + 9)) + (8 << 10);
+}
+
 Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
   uLongf n = out.size();
   uLong used = packed.size();
@@ -104,8 +116,12 @@ Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
 }  // namespace
 
 const Codec& ZlibCodec() {
-  static constexpr Codec kCodec{
-      .name = "zlib", .hmem_id = kNoHmemId, .bound = Bound, .pack = Pack, .unpack = Unpack};
+  static constexpr Codec kCodec{.name = "zlib",
+                                .hmem_id = kNoHmemId,
+                                .bound = Bound,
+                                .pack = Pack,
+                                .work_bytes = WorkBytes,
+                                .unpack = Unpack};
   return kCodec;
 }
 

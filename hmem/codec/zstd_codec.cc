@@ -2,6 +2,7 @@
 // Zstandard frames. One context a thread is kept, because making one costs more than a block of 64
 // KiB.
 #include <fmt/format.h>
+#define ZSTD_STATIC_LINKING_ONLY  // for the estimate of work memory
 #include <zstd.h>
 
 #include <memory>
@@ -30,6 +31,10 @@ Result<size_t> Pack(std::span<const std::byte> raw, std::span<std::byte> out, in
   return n;
 }
 
+size_t WorkBytes(size_t block_bytes, int level) {
+  return ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(level, block_bytes, 0));
+}
+
 Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
   thread_local std::unique_ptr<ZSTD_DCtx, Free> context(ZSTD_createDCtx());
   if (!context) return Fail(ErrorCode::kLimit, "zstd: no memory to unpack with");
@@ -49,8 +54,12 @@ Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {
 }  // namespace
 
 const Codec& ZstdCodec() {
-  static constexpr Codec kCodec{
-      .name = "zstd", .hmem_id = 2, .bound = Bound, .pack = Pack, .unpack = Unpack};
+  static constexpr Codec kCodec{.name = "zstd",
+                                .hmem_id = 2,
+                                .bound = Bound,
+                                .pack = Pack,
+                                .work_bytes = WorkBytes,
+                                .unpack = Unpack};
   return kCodec;
 }
 

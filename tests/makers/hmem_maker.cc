@@ -69,7 +69,9 @@ Result<capture::CaptureOutcome> CapturePlanned(const source::MemorySource& sourc
 Result<capture::CaptureOutcome> MakeHmem(const source::MemorySource& source,
                                          const HmemMaking& making, capture::DumpSink& sink,
                                          Findings& findings) {
-  capture::CaptureOptions options{.pipeline = {.jobs = making.jobs, .keep_zero = making.keep_zero}};
+  capture::CaptureOptions options{.pipeline = {.jobs = making.jobs,
+                                               .keep_zero = making.keep_zero,
+                                               .take_memory = making.take_memory}};
   HMEM_ASSIGN(options.codec, codec::FindCodec(making.codec));
   capture::HmemWriter writer(sink, {.dump_id = making.dump_id,
                                     .attempt = making.attempt,

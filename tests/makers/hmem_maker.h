@@ -25,6 +25,7 @@ struct HmemMaking {
   std::string codec = "lz4";
   unsigned jobs = 1;
   bool keep_zero = false;
+  capture::TakeMemory take_memory = &AnonymousMemory::Take;
   std::string record = "a record";
   uint64_t chunk_bytes_max = 4 << 20;
   uint64_t max_bytes = ~uint64_t{0};

@@ -3,8 +3,16 @@
 
 namespace hmem::capture {
 
-BatchPool::BatchPool(unsigned workers, Job job) : job_(std::move(job)) {
-  for (unsigned i = 0; i < workers; ++i) workers_.emplace_back([this] { Work(); });
+BatchPool::BatchPool(unsigned most_workers, const std::function<Status()>& prepare, Job job)
+    : job_(std::move(job)) {
+  workers_.reserve(most_workers);
+  while (workers_.size() < most_workers) {
+    auto worker = WorkerThread::Start([this, &prepare] { Work(prepare); });
+    if (!worker) break;
+    workers_.push_back(*std::move(worker));
+  }
+  std::unique_lock lock(mutex_);
+  finished_.wait(lock, [&] { return prepared_ == workers_.size(); });
 }
 
 BatchPool::~BatchPool() {
@@ -13,7 +21,7 @@ BatchPool::~BatchPool() {
     stop_ = true;
   }
   submitted_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  workers_.clear();  // waits for them
 }
 
 void BatchPool::Submit(PageBatch& batch) {
@@ -32,8 +40,13 @@ Status BatchPool::Wait(PageBatch& batch) {
   return status;
 }
 
-void BatchPool::Work() {
+void BatchPool::Work(const std::function<Status()>& prepare) {
+  const bool ready = prepare().has_value();
   std::unique_lock lock(mutex_);
+  ++prepared_;
+  if (ready) ++ready_;
+  finished_.notify_all();
+  if (!ready) return;
   for (;;) {
     submitted_.wait(lock, [&] { return stop_ || !queue_.empty(); });
     if (stop_) return;

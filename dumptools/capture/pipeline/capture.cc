@@ -73,9 +73,10 @@ Result<CaptureOutcome> CapturePages(const source::MemorySource& source, std::spa
   Findings told = source.findings();
   told.Merge(findings);
   firstfailure::EncodeFindings(told, end.mutable_findings());
-  if (Status status = writer.Finish(std::move(end)); !status) {
+  Status finished = Timed(outcome.times.sync, [&] { return writer.Finish(std::move(end)); });
+  if (!finished) {
     outcome.reason = v1::DumpEnd::REASON_WRITE_ERROR;
-    outcome.write_error = status.error();
+    outcome.write_error = finished.error();
   }
   outcome.stream_bytes = writer.offset();
   return outcome;

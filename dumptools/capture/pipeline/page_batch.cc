@@ -3,20 +3,57 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 
 namespace hmem::capture {
+namespace {
+
+uint32_t PagesOf(uint32_t page_bytes) {
+  return std::max<uint32_t>(1, static_cast<uint32_t>(format::kMaxPageBytesPerFrame / page_bytes));
+}
+
+size_t HeadRoom(uint32_t pages) {
+  return format::AlignUp(format::PagesHeadSize(pages, pages), format::kFrameAlign);
+}
+
+size_t BufferBytes(uint32_t page_bytes) {
+  const uint32_t pages = PagesOf(page_bytes);
+  return HeadRoom(pages) + uint64_t{pages} * page_bytes;
+}
+
+}  // namespace
+
 PageBatch::PageBatch(uint32_t page_bytes)
-    : page_bytes_(page_bytes),
-      pages_max_(
-          std::max<uint32_t>(1, static_cast<uint32_t>(format::kMaxPageBytesPerFrame / page_bytes))),
-      head_room_(
-          format::AlignUp(format::PagesHeadSize(pages_max_, pages_max_), format::kFrameAlign)),
-      raw_(head_room_ + uint64_t{pages_max_} * page_bytes),
-      packed_(raw_.size()) {
+    : page_bytes_(page_bytes), pages_max_(PagesOf(page_bytes)), head_room_(HeadRoom(pages_max_)) {
   plan_.reserve(format::kMaxFateRuns);
-  kept_.reserve(pages_max_);
-  fates_.reserve(format::kMaxFateRuns);
-  piece_bytes_.reserve(pages_max_);
+}
+
+Result<std::unique_ptr<PageBatch>> PageBatch::Make(uint32_t page_bytes, bool packs,
+                                                   const TakeMemory& take) {
+  try {
+    auto batch = std::make_unique<PageBatch>(page_bytes);
+    batch->kept_.reserve(batch->pages_max_);
+    batch->fates_.reserve(format::kMaxFateRuns);
+    batch->piece_bytes_.reserve(batch->pages_max_);
+    HMEM_ASSIGN(batch->raw_, take(BufferBytes(page_bytes)));
+    if (packs) {
+      HMEM_ASSIGN(batch->packing_, take(BufferBytes(page_bytes)));
+    }
+    return batch;
+  } catch (const std::bad_alloc&) {
+    return Fail(ErrorCode::kLimit, "no memory for the lists of a batch");
+  }
+}
+
+uint64_t PageBatch::MemoryBytes(uint32_t page_bytes, bool packs) {
+  const uint64_t lists = format::kMaxFateRuns * (sizeof(PlannedRun) + sizeof(FateOfRun)) +
+                         PagesOf(page_bytes) * (sizeof(KeptRun) + sizeof(uint32_t));
+  return (packs ? 2 : 1) * BufferBytes(page_bytes) + lists;
+}
+
+uint64_t PageBatch::locked_bytes() const {
+  return (raw_.locked() ? raw_.bytes().size() : 0) +
+         (packing_.locked() ? packing_.bytes().size() : 0);
 }
 
 void PageBatch::Clear() {
@@ -24,18 +61,19 @@ void PageBatch::Clear() {
   plan_.clear();
   pages_to_read_ = fates_planned_ = 0;
   raw_bytes_ = 0;
-  packed_bytes_ = {};
+  packed_ = {};
   digest_ = 0;
   kept_.clear();
   fates_.clear();
   piece_bytes_.clear();
   missing_ = 0;
   findings_ = Findings();
+  times_ = {};
 }
 
 std::span<std::byte> PageBatch::SetUnpacked(size_t head_bytes) {
-  auto all = std::span(raw_).subspan(head_room_ - head_bytes, head_bytes + raw_bytes_);
-  packed_bytes_ = all;
+  auto all = raw_.bytes().subspan(head_room_ - head_bytes, head_bytes + raw_bytes_);
+  packed_ = all;
   return all.first(head_bytes);
 }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dumptools/capture/pipeline/pipeline.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <memory>
-#include <thread>
-#include <vector>
 
 #include "dumptools/capture/filter/whole_scan.h"
 #include "dumptools/capture/pipeline/batch_planner.h"
 #include "dumptools/capture/pipeline/batch_pool.h"
+#include "dumptools/capture/pipeline/batch_set.h"
 #include "dumptools/capture/pipeline/page_reader.h"
 
 namespace hmem::capture {
@@ -22,20 +22,7 @@ constexpr uint64_t kBacklogBytes = 16 << 20;
 class Run {
  public:
   Run(const source::MemorySource& source, DumpWriter& writer, const PipelineOptions& options,
-      CaptureOutcome& outcome, Findings& findings)
-      : source_(source),
-        writer_(writer),
-        options_(options),
-        outcome_(outcome),
-        findings_(findings) {
-    // A worker beside the owner, on the only CPU, would do no more than take the memory of a batch.
-    const unsigned workers =
-        options.jobs > 1 || std::thread::hardware_concurrency() > 1 ? options.jobs : 0;
-    for (unsigned i = 0; i < std::max(2 * workers, 1u); ++i)
-      batches_.push_back(std::make_unique<PageBatch>(source.page_bytes()));
-    if (workers > 0)
-      pool_.emplace(workers, [this](PageBatch& batch) { return ReadAndPack(batch); });
-  }
+      BatchSet batches, CaptureOutcome& outcome, Findings& findings);
 
   // One tier, all of which is written when it returns.
   Status Pages(const Tier& tier);
@@ -43,8 +30,8 @@ class Run {
 
  private:
   Status ReadAndPack(PageBatch& batch) const {
-    ReadPages(source_, options_.keep_zero, batch);
-    return writer_.Pack(batch);
+    Timed(batch.times().read, [&] { ReadPages(source_, options_.keep_zero, batch); });
+    return Timed(batch.times().pack, [&] { return writer_.Pack(batch); });
   }
   Status Finish(PageBatch& batch);
   bool TimeIsUp(size_t in_hand) const {
@@ -52,13 +39,14 @@ class Run {
     return options_.deadline && options_.now() + ClosingTime(in_hand) >= *options_.deadline;
   }
   steady_clock::duration ClosingTime(size_t in_hand) const;
+  void TellOfMemory(unsigned wanted);
 
   const source::MemorySource& source_;
   DumpWriter& writer_;
   const PipelineOptions& options_;
   CaptureOutcome& outcome_;
   Findings& findings_;
-  std::vector<std::unique_ptr<PageBatch>> batches_;
+  BatchSet batches_;
   // Of the batches with kept pages: how long packing and writing took, and by how much the dump
   // grew.
   std::chrono::duration<double> writing_{0};
@@ -66,6 +54,41 @@ class Run {
   steady_clock::time_point flushed_ = options_.now();
   std::optional<BatchPool> pool_;  // last: its workers are gone before the batches are
 };
+
+Run::Run(const source::MemorySource& source, DumpWriter& writer, const PipelineOptions& options,
+         BatchSet batches, CaptureOutcome& outcome, Findings& findings)
+    : source_(source),
+      writer_(writer),
+      options_(options),
+      outcome_(outcome),
+      findings_(findings),
+      batches_(std::move(batches)) {
+  auto prepare = [this] { return batches_.At(0).packs() ? writer_.Prepare() : Status(); };
+  const unsigned wanted = WorkersFor(options.jobs);
+  if (batches_.workers() > 0) {
+    pool_.emplace(batches_.workers(), prepare,
+                  [this](PageBatch& batch) { return ReadAndPack(batch); });
+    batches_.Shrink(pool_->workers());
+    if (batches_.workers() == 0) pool_.reset();
+  }
+  if (!pool_ && !prepare()) batches_.At(0).GiveUpPacking();
+  TellOfMemory(wanted);
+}
+
+void Run::TellOfMemory(unsigned wanted) {
+  outcome_.memory = {.workers = batches_.workers(),
+                     .batch_bytes = batches_.memory_bytes(),
+                     .locked_bytes = batches_.locked_bytes()};
+  if (batches_.workers() < wanted) {
+    findings_.Add(
+        Severity::kInfo, "memory.none-for-workers", "",
+        fmt::format("no memory to be had for {} workers: {} instead", wanted, batches_.workers()));
+  }
+  if (writer_.packs() && !batches_.At(0).packs()) {
+    findings_.Add(Severity::kInfo, "memory.none-for-packing", "",
+                  "no memory to be had for packing: pages are stored as they are");
+  }
+}
 
 // What the batches in hand, one more, and the sink's backlog will take at the pace so far.
 steady_clock::duration Run::ClosingTime(size_t in_hand) const {
@@ -84,10 +107,12 @@ Status Run::Finish(PageBatch& batch) {
     HMEM_TRY(ReadAndPack(batch));
   }
   findings_.Merge(batch.findings());
+  outcome_.times.read += batch.times().read;
+  outcome_.times.pack += batch.times().pack;
   const uint64_t bytes_before = writer_.dump_bytes();
-  Status written = writer_.Write(batch);
+  Status written = Timed(outcome_.times.write, [&] { return writer_.Write(batch); });
   if (written && options_.now() - flushed_ >= options_.flush_every) {
-    written = writer_.Flush();
+    written = Timed(outcome_.times.sync, [&] { return writer_.Flush(); });
     flushed_ = options_.now();
   }
   if (!written) {
@@ -99,13 +124,19 @@ Status Run::Finish(PageBatch& batch) {
     writing_ += options_.now() - start;
     payload_bytes_ += writer_.dump_bytes() - bytes_before;
   }
+  const uint64_t kept = outcome_.counts.kept, zero = outcome_.counts.zero;
   outcome_.counts.Add(batch);
+  TierCounts& tier = outcome_.tiers.back();
+  tier.pages_kept += outcome_.counts.kept - kept;
+  tier.pages_zero += outcome_.counts.zero - zero;
+  tier.dump_bytes += writer_.dump_bytes() - bytes_before;
   if (options_.progress)
     options_.progress(outcome_.counts, outcome_.ram_pages, writer_.dump_bytes());
   return {};
 }
 
 Status Run::Pages(const Tier& tier) {
+  outcome_.tiers.push_back({.number = tier.number});
   BatchPlanner planner(source_, *tier.scan);
   size_t planned = 0, written = 0;  // batches
   for (bool more = true; more && !stopped();) {
@@ -113,10 +144,9 @@ Status Run::Pages(const Tier& tier) {
       outcome_.reason = v1::DumpEnd::REASON_DEADLINE;
       break;
     }
-    if (planned - written == batches_.size())
-      HMEM_TRY(Finish(*batches_[written++ % batches_.size()]));
-    PageBatch& batch = *batches_[planned % batches_.size()];
-    more = planner.Fill(batch);
+    if (planned - written == batches_.size()) HMEM_TRY(Finish(batches_.At(written++)));
+    PageBatch& batch = batches_.At(planned);
+    more = Timed(outcome_.times.scan, [&] { return planner.Fill(batch); });
     if (!more) break;
     batch.set_tier(tier.number);
     if (pool_) pool_->Submit(batch);
@@ -124,10 +154,10 @@ Status Run::Pages(const Tier& tier) {
   }
   // Batches in hand are written after the deadline too, but not behind one that found no room.
   while (written != planned && (!stopped() || outcome_.reason == v1::DumpEnd::REASON_DEADLINE)) {
-    HMEM_TRY(Finish(*batches_[written++ % batches_.size()]));
+    HMEM_TRY(Finish(batches_.At(written++)));
   }
   // Those given up are still a worker's.
-  while (pool_ && written != planned) (void)pool_->Wait(*batches_[written++ % batches_.size()]);
+  while (pool_ && written != planned) (void)pool_->Wait(batches_.At(written++));
   return {};
 }
 
@@ -144,7 +174,9 @@ Status RunPipeline(const source::MemorySource& source, std::span<const Tier> tie
                    DumpWriter& writer, const PipelineOptions& options, CaptureOutcome& outcome,
                    Findings& findings) {
   outcome.ram_pages = CountRamPages(source);
-  Run run(source, writer, options, outcome, findings);
+  HMEM_ASSIGN(BatchSet batches, BatchSet::Take(source.page_bytes(), WorkersFor(options.jobs),
+                                               writer.packs(), options.take_memory));
+  Run run(source, writer, options, std::move(batches), outcome, findings);
   for (const Tier& tier : tiers) {
     if (run.stopped()) break;
     HMEM_TRY(run.Pages(tier));

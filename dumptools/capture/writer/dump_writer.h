@@ -13,8 +13,13 @@ namespace hmem::capture {
 class DumpWriter {
  public:
   virtual ~DumpWriter() = default;
-  // Packs the kept pages of `batch` into its packed bytes. Called from several threads at a time,
-  // each with a batch of its own. Fails only through a fault of our own.
+  // False: Pack() leaves pages as they are, in batches without room for packing.
+  virtual bool packs() const = 0;
+  // Takes the memory that packing needs in the thread that calls. kLimit: there is not so much.
+  virtual Status Prepare() const = 0;
+  // Packs the kept pages of `batch` into its packed bytes; those of a batch that has no room for
+  // that stay as they are. Called from several threads at a time, each with a batch of its own.
+  // Fails only through a fault of our own.
   virtual Status Pack(PageBatch& batch) const = 0;
   // Stores what became of the pages of a packed batch. Batches come in the order of the scan.
   // kIo with ENOSPC, or kLimit: no room; what is there can still be ended as a valid, shorter

@@ -267,6 +267,8 @@ class ElfPageWriter final : public DumpWriter {
                 [](const ElfPiece&) { return Status(); }) {}
 
   // Nothing to pack: the kept pages are the bytes of the core.
+  bool packs() const override { return false; }
+  Status Prepare() const override { return {}; }
   Status Pack(PageBatch&) const override { return {}; }
   Status Write(const PageBatch& batch) override;
   Status Flush() override { return sink_.Sync(); }
@@ -379,7 +381,7 @@ Result<CaptureOutcome> CaptureElf(const MemorySource& source, const ScanFactory&
                                   const PipelineOptions& pipeline, Findings& findings) {
   CaptureOutcome outcome;
   ElfPlan plan(source, scans, findings);
-  HMEM_TRY(plan.Count(findings));
+  HMEM_TRY(Timed(outcome.times.scan, [&] { return plan.Count(findings); }));
   if (plan.data_offset() > max_bytes) {
     return Fail(ErrorCode::kLimit, fmt::format("{}: the limit of {} bytes is reached: the headers "
                                                "are {}",
@@ -398,7 +400,7 @@ Result<CaptureOutcome> CaptureElf(const MemorySource& source, const ScanFactory&
     return sink.Sync();
   };
   if (outcome.reason != v1::DumpEnd::REASON_WRITE_ERROR) {
-    if (Status closed = close(); !closed) {
+    if (Status closed = Timed(outcome.times.sync, close); !closed) {
       outcome.reason = ReasonOfWriteError(closed.error());
       if (outcome.reason == v1::DumpEnd::REASON_WRITE_ERROR) outcome.write_error = closed.error();
     }

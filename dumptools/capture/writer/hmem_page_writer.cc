@@ -11,6 +11,10 @@ HmemPageWriter::HmemPageWriter(HmemWriter& writer, const codec::Codec& codec, in
   fates_.reserve(format::kMaxFateRuns);
 }
 
+Status HmemPageWriter::Prepare() const {
+  return codec::Prepare(codec_, format::kBlockRawBytes, level_);
+}
+
 Status HmemPageWriter::Pack(PageBatch& batch) const {
   batch.SetPacked(0);
   if (batch.kept().empty()) return {};
@@ -26,7 +30,7 @@ Status HmemPageWriter::Pack(PageBatch& batch) const {
   const size_t blocks = (raw.size() + head.block_raw_bytes - 1) / head.block_raw_bytes;
   const size_t head_bytes = format::PagesHeadSize(head.runs.size(), blocks);
   head.blocks.reserve(blocks);
-  if (codec_.hmem_id == 0) {
+  if (!packs() || !batch.packs()) {
     for (size_t start = 0; start < raw.size(); start += head.block_raw_bytes) {
       const size_t bytes = std::min<size_t>(head.block_raw_bytes, raw.size() - start);
       head.blocks.push_back({.codec = 0, .stored_bytes = static_cast<uint32_t>(bytes)});

@@ -18,6 +18,8 @@ class HmemPageWriter final : public DumpWriter {
   // Both must outlive it.
   HmemPageWriter(HmemWriter& writer, const codec::Codec& codec, int level);
 
+  bool packs() const override { return codec_.hmem_id != 0; }
+  Status Prepare() const override;
   // A block that does not shrink is stored raw.
   Status Pack(PageBatch& batch) const override;
   // Fates are gathered over batches and written before the next pages, so that a cut behind these

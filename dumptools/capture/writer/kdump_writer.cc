@@ -60,6 +60,10 @@ class KdumpPageWriter final : public DumpWriter {
   // All in front of the first page, marked as incomplete.
   Status WriteHead(const MemorySource& source);
 
+  bool packs() const override { return codec_flag_ != 0; }
+  Status Prepare() const override {
+    return codec::Prepare(*options_.codec, head_.header.block_bytes, options_.level);
+  }
   Status Pack(PageBatch& batch) const override;
   Status Write(const PageBatch& batch) override;
   Status Flush() override;
@@ -120,17 +124,20 @@ Status KdumpPageWriter::WriteHead(const MemorySource& source) {
 Status KdumpPageWriter::Pack(PageBatch& batch) const {
   const size_t page_bytes = batch.page_bytes();
   std::span<const std::byte> raw = batch.raw();
+  if (!packs() || !batch.packs()) {
+    batch.piece_bytes().assign(raw.size() / page_bytes, static_cast<uint32_t>(page_bytes));
+    (void)batch.SetUnpacked(0);
+    return {};
+  }
   std::span<std::byte> packed = batch.packing();
   size_t at = 0;
   for (size_t start = 0; start < raw.size(); start += page_bytes) {
     auto page = raw.subspan(start, page_bytes);
     // kLimit: it would not shrink.
     Result<size_t> size =
-        codec_flag_ == 0
-            ? Result<size_t>(page_bytes)
-            : options_.codec->pack(page, packed.subspan(at, page_bytes - 1), options_.level);
-    if (!size && size.error().code() != ErrorCode::kLimit) return std::unexpected(size.error());
-    if (!size || *size == page_bytes) {
+        options_.codec->pack(page, packed.subspan(at, page_bytes - 1), options_.level);
+    if (!size) {
+      if (size.error().code() != ErrorCode::kLimit) return std::unexpected(size.error());
       std::copy(page.begin(), page.end(), packed.begin() + static_cast<ptrdiff_t>(at));
       size = page_bytes;
     }
@@ -215,9 +222,11 @@ Result<CaptureOutcome> CaptureKdump(const MemorySource& source, const ScanFactor
   CaptureOutcome outcome;
   HMEM_ASSIGN(KdumpHead head, MakeKdumpHead(source, options.dump_level));
   uint64_t pages = 0;
-  HMEM_TRY(ForEachPlannedRun(source, scans, [&](PfnRange run) -> Status {
-    pages += run.size();
-    return {};
+  HMEM_TRY(Timed(outcome.times.scan, [&] {
+    return ForEachPlannedRun(source, scans, [&](PfnRange run) -> Status {
+      pages += run.size();
+      return {};
+    });
   }));
   KdumpPageWriter writer(head, sink, options, pages);
   HMEM_TRY(writer.WriteHead(source));
@@ -236,7 +245,7 @@ Result<CaptureOutcome> CaptureKdump(const MemorySource& source, const ScanFactor
     if (!complete) HMEM_TRY(writer.MarkNotReached(source, scans));
     return writer.Finish(complete);
   };
-  if (Status closed = close(); !closed) {
+  if (Status closed = Timed(outcome.times.sync, close); !closed) {
     outcome.reason = v1::DumpEnd::REASON_WRITE_ERROR;
     outcome.write_error = closed.error();
   }

@@ -10,8 +10,10 @@
 #include <optional>
 
 #include "dumptools/capture/order/scan_plan.h"
+#include "dumptools/capture/pipeline/batch_set.h"
 #include "dumptools/capture/pipeline/capture.h"
 #include "dumptools/capture/pipeline/exchange.h"
+#include "dumptools/capture/pipeline/memory_budget.h"
 #include "dumptools/capture/target/device_target.h"
 #include "dumptools/capture/target/fd_sink.h"
 #include "dumptools/capture/target/file_target.h"
@@ -56,6 +58,26 @@ Result<CaptureOptions> MakeCaptureOptions(const Options& options) {
   return capture;
 }
 
+// The workers and the codec that there is memory for, now that everything else has its own.
+Result<capture::MemoryBudget> FitIntoMemory(const source::MemorySource& source,
+                                            const Options& options, CaptureOptions& capture,
+                                            Findings& findings) {
+  const bool by_page = options.format != capture::DumpFormat::kHmem;
+  const capture::MemoryBudget budget = capture::DecideMemory(
+      {.limit_bytes = options.memory_limit_bytes,
+       .workers = capture::WorkersFor(options.jobs),
+       .codec = capture.codec,
+       .level = capture.level,
+       .page_bytes = source.page_bytes(),
+       .block_bytes = by_page ? source.page_bytes() : uint32_t{format::kBlockRawBytes}},
+      capture::ReadProcessMemory(), findings);
+  capture.pipeline.jobs = budget.workers;
+  if (!budget.compress) {
+    HMEM_ASSIGN(capture.codec, codec::FindCodec("none"));
+  }
+  return budget;
+}
+
 struct ObtainedRecord {
   std::optional<Record> record;  // nothing, with a finding, when none can be had
   bool beside = false;           // it stands beside the dump already
@@ -88,6 +110,11 @@ ObtainedRecord ObtainRecord(const source::MemorySource& source, walk::LazyKernel
     auto record = ParseRecord(source.first_failure(), source.path());
     if (record) return found(*std::move(record), false);
     findings.Add(Severity::kLoss, "record.damaged", source.path(), record.error().ToString());
+  }
+  if (target.kind ==
+      TargetKind::kNowhere) {  // nobody would have it, and a live kernel has no crash
+    findings.Merge(source.findings());
+    return {};
   }
   if (options.no_record) {
     findings.Merge(source.findings());
@@ -145,6 +172,7 @@ Status MayStoreRecord(const Target& target, const Options& options) {
       return sink->Close();
     }
     case TargetKind::kStream:
+    case TargetKind::kNowhere:
       break;
   }
   return {};
@@ -256,7 +284,8 @@ Status DumpRun::ToFile(DumpResult& result, const std::optional<Record>& record,
     // What is there opens; the outcome carries the error, which closing could only repeat.
     (void)target.Leave();
   } else {
-    NoteLoss(target.Commit(), result.outcome);
+    NoteLoss(capture::Timed(result.outcome.times.sync, [&] { return target.Commit(); }),
+             result.outcome);
   }
   result.path = target.present_path();
   return {};
@@ -281,7 +310,10 @@ Status DumpRun::ToDevice(DumpResult& result, const std::optional<Record>& record
     return {};
   }
   HMEM_ASSIGN(result.outcome, Stream(*sink, writer, record, begun.has_value()));
-  if (result.outcome.reason != DumpEnd::REASON_WRITE_ERROR) NoteLoss(sink->Close(), result.outcome);
+  if (result.outcome.reason != DumpEnd::REASON_WRITE_ERROR) {
+    NoteLoss(capture::Timed(result.outcome.times.sync, [&] { return sink->Close(); }),
+             result.outcome);
+  }
   return {};
 }
 
@@ -305,6 +337,11 @@ Result<DumpResult> DumpRun::ToHmem(DumpResult result, const std::optional<Record
       capture::DumpSink& chosen =
           options_.dry_run ? static_cast<capture::DumpSink&>(nowhere) : sink;
       HMEM_ASSIGN(result.outcome, Stream(chosen, writer, record, false));
+      break;
+    }
+    case TargetKind::kNowhere: {
+      capture::NullSink nowhere;
+      HMEM_ASSIGN(result.outcome, Stream(nowhere, writer, record, false));
       break;
     }
   }
@@ -350,7 +387,8 @@ Result<DumpResult> DumpRun::ToExchange(DumpResult result) {
       if (result.outcome.reason == DumpEnd::REASON_WRITE_ERROR) {
         (void)target.Leave();  // the outcome carries the error, which closing could only repeat
       } else {
-        NoteLoss(target.Commit(), result.outcome);
+        NoteLoss(capture::Timed(result.outcome.times.sync, [&] { return target.Commit(); }),
+                 result.outcome);
       }
       result.path = target.present_path();
       break;
@@ -362,8 +400,10 @@ Result<DumpResult> DumpRun::ToExchange(DumpResult result) {
         break;
       }
       HMEM_ASSIGN(result.outcome, Exchange(*sink, sink->positioned()));
-      if (result.outcome.reason != DumpEnd::REASON_WRITE_ERROR)
-        NoteLoss(sink->Close(), result.outcome);
+      if (result.outcome.reason != DumpEnd::REASON_WRITE_ERROR) {
+        NoteLoss(capture::Timed(result.outcome.times.sync, [&] { return sink->Close(); }),
+                 result.outcome);
+      }
       break;
     }
     case TargetKind::kStream: {
@@ -375,6 +415,9 @@ Result<DumpResult> DumpRun::ToExchange(DumpResult result) {
       }
       break;
     }
+    case TargetKind::kNowhere:
+      HMEM_ASSIGN(result.outcome, Exchange(nowhere, nowhere));
+      break;
   }
   if (options_.verify && result.outcome.reason != DumpEnd::REASON_WRITE_ERROR)
     HMEM_TRY(VerifyDump(result.path, dump_findings_));
@@ -433,6 +476,8 @@ Result<DumpResult> RunRecordStage(const source::MemorySource& source, const Opti
       result.record_path = target.path;
       break;
     }
+    case TargetKind::kNowhere:
+      break;
   }
   return result;
 }
@@ -450,6 +495,7 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
   DumpResult result{.page_bytes = source.page_bytes(), .dump_made = true};
   walk::LazyKernel kernel(source);
   ObtainedRecord obtained;
+  capture::StageTimes times;
   std::optional<BegunStream> begun;
   if (target.kind == TargetKind::kDevice) {
     HMEM_ASSIGN(begun, FindOwnStream(target.path, source));
@@ -458,18 +504,23 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
     HMEM_ASSIGN(obtained.record, ParseRecord(begun->record, target.path));
     findings.Merge(source.findings());
   } else {
-    obtained = ObtainRecord(source, kernel, options, target, findings);
+    obtained = capture::Timed(
+        times.record, [&] { return ObtainRecord(source, kernel, options, target, findings); });
   }
   const std::optional<Record>& record = obtained.record;
   if (record) result.crash_id = record->message.identity().crash_id();
-  if (record && !obtained.beside && !target.record_path.empty() && !options.dry_run)
-    result.record_path = StoreRecord(*record, target, findings);
-  if (record && target.record_path.empty() && options.format != capture::DumpFormat::kHmem) {
+  if (record && !obtained.beside && !target.record_path.empty() && !options.dry_run) {
+    result.record_path =
+        capture::Timed(times.record, [&] { return StoreRecord(*record, target, findings); });
+  }
+  if (record && target.record_path.empty() && target.kind != TargetKind::kNowhere &&
+      options.format != capture::DumpFormat::kHmem) {
     findings.Add(Severity::kInfo, "record.no-room", target.dump_path,
                  "only an .hmem dump has room for the record; --first-failure-only makes it apart");
   }
   std::string record_path = result.record_path;
   Findings dump_findings;
+  const auto walk_start = std::chrono::steady_clock::now();
   capture::ScanPlan plan(
       source, kernel,
       {.filter = options.filter,
@@ -478,11 +529,17 @@ Result<DumpResult> RunDumpStage(const source::MemorySource& source, const Option
        .wanted = options.wanted},
       dump_findings);
   kernel.Close();
+  times.walk = std::chrono::steady_clock::now() - walk_start;
   capture.by_value = plan.by_value();
+  HMEM_ASSIGN(result.memory, FitIntoMemory(source, options, capture, dump_findings));
   DumpRun run(source, options, target, std::move(capture), plan, findings, dump_findings);
   auto made = options.format == capture::DumpFormat::kHmem ? run.ToHmem(std::move(result), record)
                                                            : run.ToExchange(std::move(result));
   findings.Merge(dump_findings);
+  if (made) {
+    made->outcome.times.record = times.record;
+    made->outcome.times.walk = times.walk;
+  }
   if (!made && !record_path.empty())
     return Within(fmt::format("no dump, but a record in {}", record_path), std::move(made));
   return made;

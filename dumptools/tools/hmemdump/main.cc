@@ -8,9 +8,11 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "dumptools/tools/hmemdump/dump_stage.h"
 #include "dumptools/tools/hmemdump/exit_code.h"
@@ -20,6 +22,8 @@
 #include "dumptools/tools/hmemdump/options.h"
 #include "dumptools/tools/hmemdump/record_stage.h"
 #include "dumptools/tools/hmemdump/report.h"
+#include "dumptools/tools/hmemdump/report_file.h"
+#include "dumptools/tools/hmemdump/result_json.h"
 #include "dumptools/tools/hmemdump/source_choice.h"
 #include "dumptools/tools/hmemdump/talk.h"
 #include "dumptools/tools/hmemdump/target.h"
@@ -80,10 +84,22 @@ Result<std::unique_ptr<source::MemorySource>> OpenSource(const Options& options)
   return OpenFirst(SourcePlaces(), [](std::string_view text) { Say("{}", text); });
 }
 
-int Run(const Options& options) {
+int Run(Options options) {
   auto start = std::chrono::steady_clock::now();
+  std::optional<ReportFile> report;
+  if (!options.report_path.empty()) {
+    auto begun = ReportFile::Begin(options.report_path);
+    if (!begun) {
+      Say("--report: {}", begun.error().ToString());
+      return kExitUsage;
+    }
+    report.emplace(*std::move(begun));
+  }
   Target target;
-  if (!options.log_only && !options.explain) {
+  if (options.dry_run && options.source.empty() && IsSource(options.destination)) {
+    options.source = std::exchange(options.destination, {});
+    target.kind = TargetKind::kNowhere;
+  } else if (!options.log_only && !options.explain) {
     auto resolved = ResolveTarget(options.destination, capture::UsualFileName(options.format),
                                   options.first_failure_only);
     if (!resolved) return Complain(resolved.error());
@@ -106,6 +122,10 @@ int Run(const Options& options) {
   result->exit_code = ExitCodeOf(*result, findings);
   result->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   PrintFindings(findings);
+  if (report) {
+    if (auto written = report->Finish(ResultJson(options, *result, findings)); !written)
+      result->exit_code = Complain(written.error());
+  }
   auto printed = PrintResult(options, *result, findings);
   return printed ? result->exit_code : Complain(printed.error());
 }

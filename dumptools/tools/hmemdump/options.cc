@@ -62,16 +62,16 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   CLI::App app{"Saves the first-failure record and the memory of a crashed kernel.", "hmemdump"};
   app.set_version_flag("--version", "hmemdump " HMEM_VERSION, "Print the version and exit.");
   app.get_formatter()->column_width(36);
-  std::vector<std::string> places;
+  std::vector<std::string> places(2);
   std::string compress, exclude = "zero", format = "hmem", max_bytes, order = "value";
-  std::string explain;
+  std::string explain, memory_limit;
   std::vector<std::string> keep;
   app.add_option(
-         "places", places,
-         "[SOURCE] DEST: a dump file, /dev/hmem or /proc/vmcore (default: the first of these "
-         "two that can be read); a file, directory, block device or -.")
-      ->expected(0, 2)
+         "SOURCE", places[0],
+         "A dump file, /dev/hmem, /proc/vmcore (default: the first of these two that can be "
+         "read), or /proc/kcore for a dry run.")
       ->type_name("");
+  app.add_option("DEST", places[1], "A file, directory, block device or -.")->type_name("");
   app.add_option(
          "-c,--compress", compress,
          "hmem: lz4 (default), zstd; kdump, flat: lzo (default), zlib, snappy, zstd; or none. "
@@ -115,21 +115,32 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
       ->type_name("N");
   app.add_option("--deadline", options.deadline_s, "End the dump after so many seconds.")
       ->type_name("S");
+  app.add_option("--memory-limit", memory_limit,
+                 "Private memory to stay below (K, M, G, T), with fewer threads, then without "
+                 "compression; default: half of what is available.")
+      ->type_name("N");
   app.add_flag("--overwrite-device", options.overwrite_device,
                "Write over whatever a block device holds.");
   app.add_flag("--overwrite-dump", options.overwrite_dump,
                "Write over an .hmem dump on a block device, and over nothing else.");
   app.add_flag("--verify", options.verify,
                "Read the finished dump back from the disk and check it.");
-  app.add_flag("--dry-run", options.dry_run, "Do everything but write.");
-  app.add_flag("--stats", options.stats, "Print what became of the pages.");
+  app.add_flag("--dry-run", options.dry_run,
+               "Do everything but write, and say what a dump would hold; needs no DEST.");
+  app.add_option("--report", options.report_path,
+                 "When all is done, write the result as JSON into this new file.")
+      ->type_name("FILE");
+  app.add_flag("--stats", options.stats,
+               "Print what became of the pages, and where time and memory went.");
   app.add_flag("--json", options.json, "Print the result as JSON on stdout.");
   std::map<std::string, Progress> kinds{{"auto", Progress::kAuto},
                                         {"plain", Progress::kPlain},
                                         {"json", Progress::kJson},
                                         {"none", Progress::kNone}};
+  CLI::Transformer kind(kinds);
+  kind.description("");  // the values are in the option's own
   app.add_option("--progress", options.progress, "auto (default), plain, json or none; on stderr.")
-      ->transform(CLI::Transformer(kinds))
+      ->transform(kind)
       ->type_name("KIND");
   try {
     app.parse(argc, argv);
@@ -142,6 +153,7 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
     return Usage(error.what());
   }
 
+  std::erase(places, "");
   if (auto found = capture::FindDumpFormat(format); found) {
     options.format = *found;
   } else {
@@ -172,12 +184,18 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
     if (!size) return Usage("--max-bytes: " + size.error().ToString());
     options.max_bytes = *size;
   }
+  if (!memory_limit.empty()) {
+    auto size = ParseSize(memory_limit);
+    if (!size) return Usage("--memory-limit: " + size.error().ToString());
+    options.memory_limit_bytes = *size;
+  }
   if (!explain.empty()) {
     auto pfn = capture::ParseAddress(explain);
     if (!pfn) return Usage("--explain: " + pfn.error().ToString());
     options.explain = *pfn;
   }
   if (options.log_only || options.explain) {
+    if (!options.report_path.empty()) return Usage("--report: only of a record or a dump");
     if (options.log_only && options.explain) return Usage("--log-only and --explain: one of them");
     if (places.size() > 1)
       return Usage(fmt::format("{} takes SOURCE and no DEST",

@@ -20,7 +20,7 @@ enum class Progress { kAuto, kPlain, kJson, kNone };
 
 struct Options {
   std::string source;         // empty: the first of /dev/hmem, /proc/vmcore
-  std::string destination;    // file, directory, block device, "-"
+  std::string destination;    // file, directory, block device, "-"; of a dry run maybe the source
   std::string codec = "lz4";  // one that `format` has
   int level = 0;
   unsigned jobs = 1;
@@ -37,8 +37,10 @@ struct Options {
   std::string identity_path;
   uint64_t max_bytes = ~uint64_t{0};  // of the dump, or of the log
   std::optional<double> deadline_s;
+  std::optional<uint64_t> memory_limit_bytes;
   bool verify = false;
   bool dry_run = false;
+  std::string report_path;  // empty: none
   bool stats = false;
   bool json = false;
   bool overwrite_device = false;

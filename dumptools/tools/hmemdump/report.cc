@@ -5,36 +5,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
 #include <span>
-#include <vector>
 
+#include "dumptools/tools/hmemdump/class_counts.h"
+#include "dumptools/tools/hmemdump/result_json.h"
 #include "dumptools/tools/hmemdump/talk.h"
 #include "hmem/base/fd.h"
 
 namespace hmem::dump {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using v1::DumpEnd;
-
-std::string_view StateOf(const DumpResult& result) {
-  if (!result.dump_made) return "none";
-  switch (result.outcome.reason) {
-    case DumpEnd::REASON_COMPLETE:
-      return "complete";
-    case DumpEnd::REASON_NO_SPACE:
-      return "no-space";
-    case DumpEnd::REASON_DEADLINE:
-      return "deadline";
-    case DumpEnd::REASON_MAX_BYTES:
-      return "max-bytes";
-    case DumpEnd::REASON_SOURCE_CUT:
-      return "source-cut";
-    default:
-      return "write-error";
-  }
-}
 
 std::string ReasonText(const DumpResult& result) {
   switch (result.outcome.reason) {
@@ -53,25 +35,41 @@ std::string ReasonText(const DumpResult& result) {
   }
 }
 
-struct ClassCount {
-  std::string name;
-  uint64_t read = 0, left_out = 0;  // pages
-};
+std::string Kib(uint64_t bytes) { return fmt::format("{} KiB", bytes >> 10); }
 
-// Of the classes that there were pages of.
-std::vector<ClassCount> CountsByClass(const capture::PageCounts& counts) {
-  std::vector<ClassCount> found;
-  for (size_t i = 0; i < capture::kPageClasses; ++i) {
-    if (counts.read_by_class[i] + counts.excluded_by_class[i] == 0) continue;
-    found.push_back({std::string(capture::PageClassName(static_cast<capture::PageClass>(i))),
-                     counts.read_by_class[i], counts.excluded_by_class[i]});
-  }
-  return found;
+std::string MemoryText(const DumpResult& result) {
+  const capture::PipelineMemory& used = result.outcome.memory;
+  const std::string limit = result.memory.limit_bytes ? Kib(*result.memory.limit_bytes) : "none";
+  return fmt::format("limit {}, {} reckoned with, {} of batches for {} workers, {} of it locked",
+                     limit, Kib(result.memory.needed_bytes), Kib(used.batch_bytes), used.workers,
+                     Kib(used.locked_bytes));
 }
 
-// Text of any bytes: JSON wants UTF-8.
-std::string Dumped(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+double Seconds(capture::StageTimes::Duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+std::string TimesText(const capture::StageTimes& times) {
+  return fmt::format(
+      "record {:.2f} s, walk {:.2f} s, scan {:.2f} s, read {:.2f} s, pack {:.2f} s, write {:.2f} "
+      "s, sync {:.2f} s",
+      Seconds(times.record), Seconds(times.walk), Seconds(times.scan), Seconds(times.read),
+      Seconds(times.pack), Seconds(times.write), Seconds(times.sync));
+}
+
+// Where pages could be told apart.
+void SayPace(const DumpResult& result) {
+  const auto classes = CountsByClass(result.outcome.counts);
+  const double seconds = Seconds(result.outcome.times.scan);
+  if (seconds <= 0 || std::ranges::all_of(classes, [](const ClassCount& count) {
+        return count.page_class == capture::PageClass::kUnknown;
+      })) {
+    return;
+  }
+  const double gib =
+      static_cast<double>(result.outcome.ram_pages) * result.page_bytes / (uint64_t{1} << 30);
+  Say("classified: {:.2f} GiB of RAM in {:.2f} s, {:.1f} GiB a second", gib, seconds,
+      gib / seconds);
 }
 
 }  // namespace
@@ -113,7 +111,8 @@ void ProgressPrinter::Finish() {
 
 void PrintFindings(const Findings& findings) {
   for (const Finding& finding : findings.all()) {
-    if (finding.severity == Severity::kInfo) continue;
+    // Whoever asked for workers and compression hears that there was no memory for them.
+    if (finding.severity == Severity::kInfo && !finding.id.starts_with("memory.")) continue;
     std::string places;
     for (const std::string& place : finding.places) {
       if (finding.text.find(place) == std::string::npos)
@@ -139,43 +138,22 @@ Status PrintResult(const Options& options, const DumpResult& result, const Findi
         result.outcome.ram_pages, counts.kept, counts.zero, counts.excluded, counts.unreadable,
         counts.missing, counts.kept * result.page_bytes, result.outcome.stream_bytes,
         result.seconds, usage.ru_maxrss);
-    for (const ClassCount& count : CountsByClass(counts))
-      Say("class {}: {} pages read, {} left out", count.name, count.read, count.left_out);
+    if (result.dump_made) {
+      Say("memory: {}", MemoryText(result));
+      Say("time: {}", TimesText(result.outcome.times));
+      SayPace(result);
+    }
+  }
+  if (options.stats || (options.dry_run && !options.json)) {
+    const double mib = static_cast<double>(result.page_bytes) / (1 << 20);
+    for (const ClassCount& count : CountsByClass(counts)) {
+      Say("class {}: {} pages read ({:.1f} MiB), {} left out ({:.1f} MiB)", count.name(),
+          count.read, static_cast<double>(count.read) * mib, count.left_out,
+          static_cast<double>(count.left_out) * mib);
+    }
   }
   if (options.json) {
-    Json json;
-    json["path"] = result.path;
-    json["record_path"] = result.record_path;
-    json["source"] = {{"path", result.source_path},
-                      {"format", result.source_format},
-                      {"access", result.source_access}};
-    json["dry_run"] = options.dry_run;
-    json["state"] = StateOf(result);
-    json["dump_id"] = result.dump_id;
-    json["crash_id"] = result.crash_id;
-    json["pages"] = result.outcome.ram_pages;
-    json["pages_kept"] = counts.kept;
-    json["pages_zero"] = counts.zero;
-    json["pages_excluded"] = counts.excluded;
-    json["pages_unreadable"] = counts.unreadable;
-    json["pages_not_reached"] = counts.missing;
-    json["classes"] = Json::object();
-    for (const ClassCount& count : CountsByClass(counts)) {
-      json["classes"][count.name] = {{"pages_read", count.read},
-                                     {"pages_left_out", count.left_out}};
-    }
-    json["bytes"] = result.outcome.stream_bytes;
-    json["seconds"] = result.seconds;
-    json["exit_code"] = result.exit_code;
-    json["findings"] = Json::array();
-    for (const Finding& finding : findings.all()) {
-      json["findings"].push_back({{"id", finding.id},
-                                  {"severity", SeverityName(finding.severity)},
-                                  {"count", finding.count},
-                                  {"places", finding.places},
-                                  {"text", finding.text}});
-    }
-    std::string text = Dumped(json) + '\n';
+    const std::string text = ResultJson(options, result, findings);
     return WriteAll(STDOUT_FILENO, std::as_bytes(std::span(text)), "standard output");
   }
   if (!result.record_path.empty()) Say("record: {}", result.record_path);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "dumptools/capture/pipeline/memory_budget.h"
 #include "dumptools/capture/pipeline/pipeline.h"
 #include "dumptools/tools/hmemdump/options.h"
 #include "hmem/base/findings.h"
@@ -36,7 +37,8 @@ struct DumpResult {
   std::string crash_id;
   std::string source_path;
   std::string source_format;
-  std::string source_access;  // MemorySource::AccessText()
+  std::string source_access;     // MemorySource::AccessText()
+  capture::MemoryBudget memory;  // of the dump
   capture::CaptureOutcome outcome;
   uint32_t page_bytes = 0;
   double seconds = 0;
@@ -46,7 +48,7 @@ struct DumpResult {
 
 // Fails when JSON was asked for and cannot be written.
 Status PrintResult(const Options& options, const DumpResult& result, const Findings& findings);
-// One line a finding of severity loss or worse.
+// One line a finding of severity loss or worse, and of what was given up for want of memory.
 void PrintFindings(const Findings& findings);
 
 }  // namespace hmem::dump

@@ -51,6 +51,11 @@ Result<Target> ResolveTarget(const std::string& destination, const std::string& 
   return target;
 }
 
+bool IsSource(const std::string& path) {
+  struct stat st;
+  return ::stat(path.c_str(), &st) == 0 && (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode));
+}
+
 std::string DumpPathInRecord(const Target& target) {
   switch (target.kind) {
     case TargetKind::kDirectory:
@@ -59,6 +64,7 @@ std::string DumpPathInRecord(const Target& target) {
     case TargetKind::kDevice:
       return target.path;
     case TargetKind::kStream:
+    case TargetKind::kNowhere:
       break;
   }
   return {};

@@ -8,7 +8,13 @@
 
 namespace hmem::dump {
 
-enum class TargetKind { kDirectory, kFile, kDevice, kStream };
+enum class TargetKind {
+  kDirectory,
+  kFile,
+  kDevice,
+  kStream,
+  kNowhere,  // a dry run that has a SOURCE and no DEST
+};
 
 struct Target {
   TargetKind kind = TargetKind::kFile;
@@ -23,6 +29,10 @@ struct Target {
 // directory of a file is missing.
 Result<Target> ResolveTarget(const std::string& destination, const std::string& dump_name,
                              bool record_only);
+
+// True for what is read and never written to: a file that is there, which would not be overwritten,
+// or a character device.
+bool IsSource(const std::string& path);
 
 // Where a record that stands at the target says its dump is: the name beside it, since directories
 // have other names where record and dump are read; the device; empty where it cannot be told.

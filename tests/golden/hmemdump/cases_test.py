@@ -41,6 +41,25 @@ def elf_core(pages):
     return (elf + notes).ljust(data, b"\0") + b"".join(pages)
 
 
+def live_core(pages):
+    """What /proc/kcore is like: text and direct mapping have physical addresses and overlap, vmalloc and vmemmap have none."""
+    notes = note(b"VMCOREINFO", 0, VMCOREINFO.replace(b"CRASHTIME=1700000000\n", b""))
+    head = 64 + 5 * 56
+    data = (head + len(notes) + PAGE - 1) // PAGE * PAGE
+    size = len(pages) * PAGE
+    none = 0xFFFFFFFFFFFFFFFF
+    elf = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 4, 62, 1, 0, 64, 0, 0, 64, 56, 5, 0, 0, 0)
+    elf += struct.pack("<IIQQQQQQ", 4, 0, head, 0, 0, len(notes), len(notes), 4)
+    for virt, phys, pages_at, length in (
+        (0xFFFFFFFF81000000, 0x110000, 16, 64 * PAGE),
+        (0xFFFFC90000000000, none, 0, 8 * PAGE),
+        (0xFFFFEA0000000000, none, 0, 8 * PAGE),
+        (0xFFFF888000100000, 0x100000, 0, size),
+    ):
+        elf += struct.pack("<IIQQQQQQ", 1, 7, data + pages_at * PAGE, virt, phys, length, length, PAGE)
+    return (elf + notes).ljust(data, b"\0") + b"".join(pages)
+
+
 def losses(result):
     return [f["id"] for f in result["findings"] if f["severity"] != "info"]
 
@@ -394,6 +413,111 @@ class Hmemdump(unittest.TestCase):
         self.refused(*record, code=1, saying="first-failure.pb: not overwritten")
         (self.out / "first-failure.pb").rename(self.out / "first-failure.pb.incomplete")
         self.run_it(*record, code=3)
+
+    def test_a_dry_run_of_a_source_alone_says_what_a_dump_would_hold(self):
+        live = self.here / "kcore"
+        live.write_bytes(live_core(some_pages()))
+        there = sorted(self.here.iterdir())
+        out, _ = self.run_it("--dry-run", "--json", live, code=0)
+        result = json.loads(out)
+        self.assertEqual((result["state"], result["dry_run"], result["path"]), ("complete", True, ""))
+        self.assertEqual((result["pages"], result["pages_kept"], result["pages_zero"]), (600, 400, 200))
+        self.assertGreater(result["bytes"], 10000)
+        self.assertEqual(losses(result), [])
+        self.assertIn("source.elf.segment-without-phys", [f["id"] for f in result["findings"]])
+        _, said = self.run_it("--dry-run", live, code=0)
+        self.assertIn("class unknown: 600 pages read (2.3 MiB), 0 left out (0.0 MiB)\n", said)
+        self.assertIn("dry run: complete: 600 of 600 pages in ", said)
+        for form in ("kdump", "elf", "flat"):
+            out, _ = self.run_it("--dry-run", "--json", "-F", form, live, code=0)
+            self.assertEqual(json.loads(out)["pages_kept"], 400)
+        self.assertEqual(sorted(self.here.iterdir()), there)
+
+    def test_a_live_kernel_that_lost_its_pages_is_findings(self):
+        live = self.here / "kcore"
+        for cut in (100, 599):
+            live.write_bytes(live_core(some_pages())[: -cut * PAGE])
+            out, _ = self.run_it("--dry-run", "--json", live, code=3)
+            result = json.loads(out)
+            self.assertEqual((result["state"], result["pages_not_reached"]), ("source-cut", cut))
+        live.write_bytes(live_core(some_pages()).replace(b"OSRELEASE=6.1.0-made", b"\xff" * 20))
+        self.run_it("--dry-run", live, code=0)
+
+    def test_the_report_is_what_json_prints(self):
+        report = self.here / "report.json"
+        out, _ = self.run_it("--json", "--report", report, self.core, self.out, code=3)
+        printed, written = json.loads(out), json.loads(report.read_text())
+        for result in (printed, written):  # which goes on growing
+            self.assertGreater(result["memory"].pop("peak_resident_bytes"), 1 << 20)
+        self.assertEqual(printed, written)
+        self.assertEqual(list(self.here.glob("*.incomplete")), [])
+        self.assertEqual(set(written["seconds_by_stage"]), {"record", "walk", "scan", "read", "pack", "write", "sync"})
+        self.assertTrue(all(seconds >= 0 for seconds in written["seconds_by_stage"].values()))
+        self.assertGreater(written["seconds_by_stage"]["pack"], 0)
+        self.assertEqual([tier["tier"] for tier in written["tiers"]], [0])
+        self.assertEqual((written["tiers"][0]["pages_kept"], written["tiers"][0]["pages_zero"]), (400, 200))
+        self.assertLess(written["tiers"][0]["bytes"], written["bytes"])
+        self.assertEqual(written["classes"], {"unknown": {"pages_read": 600, "pages_left_out": 0}})
+        self.assertEqual(written["memory"]["workers"], 1 if os.cpu_count() > 1 else 0)
+        self.assertGreater(written["memory"]["batch_bytes"], 2 << 20)
+        self.assertLessEqual(written["memory"]["locked_bytes"], written["memory"]["batch_bytes"])
+
+    def test_a_report_that_cannot_be_made_is_told_before_the_dump_begins(self):
+        self.refused("--report", self.here / "no" / "r.json", self.core, self.out, code=2, saying="--report: ")
+        there = self.here / "there.json"
+        there.write_text("mine")
+        self.refused("--report", there, self.core, self.out, code=2, saying="there.json: not overwritten")
+        self.refused("--report", self.here / "r.json", "--log-only", self.core, code=2, saying="--report: only of")
+        self.assertEqual((there.read_text(), list(self.out.iterdir())), ("mine", []))
+        # A dump that fails leaves no report, and one of the same name is not written over.
+        self.refused("--report", self.here / "r.json", self.here / "none", self.out, code=1, saying="No such file")
+        self.refused("--report", self.here / "a.hmem", "--no-record", self.core, self.here / "a.hmem", code=1, saying="File exists")
+        self.assertEqual([p.name for p in self.here.iterdir() if p.name not in ("core.elf", "out", "there.json")], [])
+
+    def test_a_memory_limit_takes_workers_and_then_compression(self):
+        for limit, workers, codec in (("1G", 4, "lz4"), ("1K", 0, "none")):
+            made = self.here / limit
+            words = ("--json", "--no-record", "-j", "4", "--memory-limit", limit, self.core, made)
+            out, said = self.run_it(*words, code=3)
+            result = json.loads(out)
+            self.assertEqual((result["memory"]["workers"], result["pages_kept"]), (workers, 400))
+            self.assertEqual(made.stat().st_size > 400 * PAGE, codec == "none")
+            for text in ("room for 0 of 4 workers", "no room for packing", "more than the memory limit of 1 KiB: made all the same"):
+                self.assertEqual(text in said, codec == "none", said)
+            self.run_it("-F", "elf", "--no-record", made, self.here / f"{limit}.elf", code=3)
+            self.assertTrue((self.here / f"{limit}.elf").read_bytes().endswith(b"".join(some_pages())))
+        self.refused("--memory-limit", "many", self.core, self.out, code=2, saying='--memory-limit: "many" is not a size')
+
+    def test_in_little_memory_it_makes_a_whole_dump(self):
+        def limited(kind, limit, *words):
+            def lower():
+                resource.setrlimit(kind, (limit, limit))
+
+            return subprocess.run([PROGRAM, *map(str, words)], capture_output=True, timeout=60, check=False, preexec_fn=lower)
+
+        wholes = {}
+        for name, kind, limits in (
+            ("memlock", resource.RLIMIT_MEMLOCK, (0, 64 << 10)),
+            ("data", resource.RLIMIT_DATA, (12 << 20, 24 << 20, 48 << 20)),
+            ("as", resource.RLIMIT_AS, (64 << 20, 96 << 20)),
+        ):
+            for limit in limits:
+                if limited(kind, limit, "--version").returncode != 0:
+                    continue  # a sanitiser maps terabytes
+                made = self.here / f"{name}-{limit}"
+                done = limited(kind, limit, "--json", "--no-record", "-j", "16", "-c", "zstd", self.core, made)
+                said = done.stderr.decode()
+                self.assertEqual(done.returncode, 3, said)
+                result = json.loads(done.stdout)
+                self.assertEqual((result["state"], result["pages_kept"]), ("complete", 400))
+                wholes[(name, limit)] = result["memory"]["workers"]
+                self.run_it("-F", "elf", "--no-record", made, self.here / "back.elf", code=3)
+                self.assertTrue((self.here / "back.elf").read_bytes().endswith(b"".join(some_pages())))
+                (self.here / "back.elf").unlink()
+        self.assertIn(("memlock", 0), wholes)
+        for name, limit in wholes:
+            if name == "data":
+                self.assertLess(wholes[(name, limit)], 16)
 
     def test_full_device_is_an_error_in_one_place(self):
         if os.path.exists("/dev/full"):

@@ -51,6 +51,18 @@ TEST_P(EveryCodec, TakesEveryLevel) {
   }
 }
 
+TEST_P(EveryCodec, IsPreparedForItsBlocks) {
+  for (size_t bytes : {size_t{4096}, size_t{65536}})
+    EXPECT_TRUE(Prepare(codec(), bytes, 1)) << bytes;
+}
+
+TEST_P(EveryCodec, NeedsNoMoreThanAMiBToPackAtUsualLevels) {
+  for (int level : {-3, 0, 1}) {
+    EXPECT_LE(codec().work_bytes(65536, level), 1u << 20) << level;
+    EXPECT_LE(codec().work_bytes(4096, level), codec().work_bytes(65536, level)) << level;
+  }
+}
+
 TEST_P(EveryCodec, PacksZerosSmall) {
   if (codec().name == "none") return;
   // A copy of snappy's is of 64 bytes at most, and takes three.

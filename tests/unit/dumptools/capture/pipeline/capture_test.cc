@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "dumptools/capture/pipeline/capture.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -31,6 +32,78 @@ TEST(Capture, WorkersMayShareADumpAsTheirSource) {
   auto many = source::Open(file.path());
   ASSERT_TRUE(one && many);
   EXPECT_EQ(makers::HmemBytes(**many, {.jobs = 4}), makers::HmemBytes(**one));
+}
+
+// Memory for so many batches of two pieces each, and no more.
+TakeMemory ForBatches(double batches) {
+  return [left = static_cast<int>(2 * batches)](size_t bytes) mutable -> Result<AnonymousMemory> {
+    if (left-- <= 0) return Fail(ErrorCode::kLimit, "none left");
+    return AnonymousMemory::Take(bytes);
+  };
+}
+
+TEST(Capture, WithoutMemoryForItsWorkersItMakesTheSameStreamWithFewer) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  const auto whole = makers::HmemBytes(machine);
+  for (auto [batches, workers] :
+       {std::pair(10.0, 5u), {7.5, 3u}, {4.0, 2u}, {3.0, 1u}, {1.5, 0u}}) {
+    fakes::FakeSink sink;
+    Findings findings;
+    auto outcome =
+        makers::MakeHmem(machine, {.jobs = 5, .take_memory = ForBatches(batches)}, sink, findings);
+    ASSERT_TRUE(outcome) << batches;
+    EXPECT_EQ(outcome->memory.workers, workers);
+    EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_COMPLETE);
+    EXPECT_EQ(outcome->memory.batch_bytes,
+              std::max(2 * workers, 1u) * PageBatch::MemoryBytes(4096, true));
+    EXPECT_LE(outcome->memory.locked_bytes, outcome->memory.batch_bytes);
+    if (workers == 5) {
+      EXPECT_EQ(sink.bytes, whole);
+      continue;
+    }
+    ASSERT_EQ(findings.all().size(), 1u);
+    EXPECT_EQ(findings.all()[0].text,
+              fmt::format("no memory to be had for 5 workers: {} instead", workers));
+    EXPECT_FALSE(findings.HasLosses());
+  }
+}
+
+TEST(Capture, WithoutMemoryForPackingItStoresPagesAsTheyAre) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  fakes::FakeSink sink;
+  Findings findings;
+  auto take = [pieces = 0](size_t bytes) mutable -> Result<AnonymousMemory> {
+    if (++pieces == 2) return Fail(ErrorCode::kLimit, "none left");
+    return AnonymousMemory::Take(bytes);
+  };
+  auto outcome = makers::MakeHmem(machine, {.jobs = 2, .take_memory = take}, sink, findings);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->memory.workers, 0u);
+  EXPECT_GT(sink.bytes.size(), outcome->counts.kept * 4096);
+  makers::TempFile file{std::span<const std::byte>(sink.bytes)};
+  auto dump = source::Open(file.path());
+  ASSERT_TRUE(dump) << dump.error().ToString();
+  Findings wrong;
+  ASSERT_TRUE((*dump)->Verify(wrong));
+  EXPECT_FALSE(wrong.HasLosses());
+  std::vector<std::byte> expected(4096), found(4096);
+  for (uint64_t pfn = 0x100; pfn < 0x300; ++pfn) {
+    ASSERT_TRUE(machine.Read(PhysAddr(pfn * 4096), expected));
+    ASSERT_TRUE((*dump)->Read(PhysAddr(pfn * 4096), found));
+    ASSERT_EQ(found, expected) << pfn;
+  }
+}
+
+TEST(Capture, WithoutMemoryForOneBatchItFails) {
+  fakes::FakeSource machine;
+  makers::FillMachine(machine);
+  fakes::FakeSink sink;
+  Findings findings;
+  auto outcome = makers::MakeHmem(machine, {.take_memory = ForBatches(0)}, sink, findings);
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code(), ErrorCode::kLimit);
 }
 
 TEST(Capture, CountsEveryPageOnce) {

@@ -23,7 +23,9 @@ TEST(HmemPageWriter, RandomPagesAreStoredRawNotLarger) {
   fakes::FakeSink sink;
   HmemWriter writer(sink, {});
   HmemPageWriter pages(writer, **codec::FindCodec("lz4"), 0);
-  PageBatch batch(4096);
+  auto made = PageBatch::Make(4096, pages.packs());
+  ASSERT_TRUE(made);
+  PageBatch& batch = **made;
   WholeScan scan(machine);
   ASSERT_TRUE(BatchPlanner(machine, scan).Fill(batch));
   ReadPages(machine, false, batch);
@@ -38,7 +40,9 @@ TEST(HmemPageWriter, WithoutACodecPagesAreStoredFromWhereTheyWereRead) {
   fakes::FakeSink sink;
   HmemWriter writer(sink, {});
   HmemPageWriter pages(writer, **codec::FindCodec("none"), 0);
-  PageBatch batch(4096);
+  auto made = PageBatch::Make(4096, pages.packs());
+  ASSERT_TRUE(made);
+  PageBatch& batch = **made;
   WholeScan scan(machine);
   ASSERT_TRUE(BatchPlanner(machine, scan).Fill(batch));
   ReadPages(machine, false, batch);

@@ -100,6 +100,36 @@ TEST_F(DeviceStage, ABegunDumpOfThisCrashIsGoneOnWith) {
   EXPECT_THAT(Refusal(begun, {}), testing::HasSubstr("BLKGETSIZE64"));
 }
 
+TEST_F(DumpStage, ADryRunToNowhereMakesNoRecordAndMissesNone) {
+  Target nowhere{.kind = TargetKind::kNowhere};
+  auto result = RunDumpStage(machine_, {.dry_run = true, .progress = Progress::kNone}, nowhere,
+                             std::chrono::steady_clock::now(), stop_, findings_);
+  ASSERT_TRUE(result) << result.error().ToString();
+  EXPECT_EQ(result->outcome.reason, v1::DumpEnd::REASON_COMPLETE);
+  EXPECT_GT(result->outcome.stream_bytes, 0u);
+  EXPECT_EQ(result->path, "");
+  EXPECT_EQ(result->record_path, "");
+  EXPECT_FALSE(findings_.HasLosses());
+}
+
+TEST_F(DumpStage, AMemoryLimitIsObeyed) {
+  auto result = Dump({.jobs = 4, .no_record = true, .memory_limit_bytes = 1});
+  ASSERT_TRUE(result) << result.error().ToString();
+  EXPECT_EQ(result->memory.workers, 0u);
+  EXPECT_EQ(result->outcome.memory.workers, 0u);
+  EXPECT_FALSE(result->memory.compress);
+  EXPECT_EQ(result->outcome.memory.batch_bytes, capture::PageBatch::MemoryBytes(4096, false));
+  EXPECT_GT(result->outcome.stream_bytes, result->outcome.counts.kept * 4096);
+}
+
+TEST(IsSource, IsWhatCannotBeWrittenTo) {
+  makers::TempDir dir;
+  EXPECT_TRUE(IsSource(dir.WriteText("file", "text")));
+  EXPECT_TRUE(IsSource("/dev/null"));
+  EXPECT_FALSE(IsSource(dir.path()));
+  EXPECT_FALSE(IsSource(dir.File("none")));
+}
+
 TEST(DumpPathInRecord, IsTheNameBesideTheRecord) {
   makers::TempDir dir;
   auto in = [&](const std::string& destination, bool record_only) {

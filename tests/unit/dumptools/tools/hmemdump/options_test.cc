@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 namespace hmem::dump {
 namespace {
 
@@ -66,6 +69,34 @@ TEST(ParseCompression, RefusesLevelsThatAreNone) {
   Options options;
   for (const char* text : {"zstd:", "zstd:x", "zstd:3x", "zstd:20", "zstd:-101", "zstd:1:2"})
     EXPECT_EQ(ParseCompression(text, options).error().code(), ErrorCode::kInvalidArgument) << text;
+}
+
+Options Parse(std::vector<std::string> words) {
+  words.insert(words.begin(), "hmemdump");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  auto parsed = ParseOptions(static_cast<int>(argv.size()), argv.data());
+  EXPECT_TRUE(std::holds_alternative<Options>(parsed));
+  return std::holds_alternative<Options>(parsed) ? std::get<Options>(parsed) : Options();
+}
+
+TEST(ParseOptions, TheLastPlaceIsDest) {
+  EXPECT_EQ(Parse({"there"}).destination, "there");
+  EXPECT_EQ(Parse({"there"}).source, "");
+  EXPECT_EQ(Parse({"here", "there"}).source, "here");
+  EXPECT_EQ(Parse({"here", "-j", "2", "there"}).destination, "there");
+  EXPECT_EQ(Parse({"--log-only", "here"}).source, "here");
+}
+
+TEST(ParseOptions, AMemoryLimitIsASizeOrThereIsNone) {
+  EXPECT_FALSE(Parse({"there"}).memory_limit_bytes);
+  EXPECT_EQ(Parse({"--memory-limit", "24M", "there"}).memory_limit_bytes, uint64_t{24} << 20);
+  EXPECT_EQ(Parse({"--memory-limit", "0", "there"}).memory_limit_bytes, 0u);
+}
+
+TEST(ParseOptions, ProgressIsAWord) {
+  EXPECT_EQ(Parse({"--progress", "json", "there"}).progress, Progress::kJson);
+  EXPECT_EQ(Parse({"there"}).progress, Progress::kAuto);
 }
 
 }  // namespace
