@@ -30,11 +30,11 @@ ChildCommand StageCommand(Stage stage, const StageDestination& destination,
       if (destination.cpus > 1) add({"--jobs", fmt::format("{}", destination.cpus)});
       break;
     case Stage::kSingle:
-      add({"--jobs", "1", "--compress", "none"});
+      add({"--jobs", "0", "--compress", "none"});
       break;
     case Stage::kAddress:
       // Nothing of the old kernel is followed but its memory map: whatever was in the others' way.
-      add({"--jobs", "1", "--compress", "none", "--no-record", "--order", "address",
+      add({"--jobs", "0", "--compress", "none", "--no-record", "--order", "address",
            "--no-classify"});
       break;
     case Stage::kLog:

@@ -77,7 +77,9 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
          "hmem: lz4 (default), zstd; kdump, flat: lzo (default), zlib, snappy, zstd; or none. "
          ":LEVEL may stand behind lz4, zstd, zlib.")
       ->type_name("CODEC");
-  app.add_option("-j,--jobs", options.jobs, "Threads that compress (default 1).")->type_name("N");
+  app.add_option("-j,--jobs", options.jobs,
+                 "Threads that compress (default 1); 0: the one that writes does it.")
+      ->type_name("N");
   app.add_option("-x,--exclude", exclude,
                  "What to leave out: zero (default), none, names with commas between (zero, cache, "
                  "private, user, free, anonymous, hugetlb, private-cache, slab), or a level from 0 "
@@ -175,8 +177,8 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   options.classify = !no_classify;
   if (no_classify && (options.by_value || filter->needs_classes() || !options.wanted.empty()))
     return Usage("--no-classify: needs --order address, and no --keep or classes to leave out");
-  if (options.jobs < 1 || options.jobs > kMaxJobs)
-    return Usage(fmt::format("--jobs: {}: not from 1 to {}", options.jobs, kMaxJobs));
+  if (options.jobs > kMaxJobs)
+    return Usage(fmt::format("--jobs: {}: not from 0 to {}", options.jobs, kMaxJobs));
   if (options.deadline_s && !(*options.deadline_s > 0 && *options.deadline_s < 1e9))
     return Usage("--deadline: not a number of seconds above 0");
   if (!max_bytes.empty()) {

@@ -43,10 +43,9 @@ Result<Request> ToRequest(const Invocation& invocation) {
   request.compression = *compression;
   if (std::string text = invocation.Value("--jobs"); !text.empty()) {
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), request.jobs);
-    if (error != std::errc() || end != text.data() + text.size() || request.jobs < 1 ||
-        request.jobs > kMaxJobs) {
+    if (error != std::errc() || end != text.data() + text.size() || request.jobs > kMaxJobs) {
       return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("--jobs: \"{}\": not from 1 to {}", text, kMaxJobs));
+                  fmt::format("--jobs: \"{}\": not from 0 to {}", text, kMaxJobs));
     }
   }
   return request;
@@ -144,7 +143,7 @@ const Command& ConvertCommand() {
       {"--compress", "-c", "CODEC",
        "hmem: lz4 (default), zstd; kdump, flat: lzo (default), zlib, snappy, zstd; or none; "
        ":LEVEL may stand behind lz4, zstd, zlib"},
-      {"--jobs", "-j", "N", "threads that compress (default 1)"}};
+      {"--jobs", "-j", "N", "threads that compress (default 1); 0: none but the one that writes"}};
   static constexpr Argument kArguments[] = {
       {"OUT", "the file to make; one that exists is not overwritten", 1, 1}};
   static constexpr Command kCommand = {

@@ -532,7 +532,7 @@ class Hmemdump(unittest.TestCase):
         self.refused("--keep", "nginx", self.core, self.out, code=2, saying='--keep: "nginx": neither task:PID')
         self.refused("-c", "lzo", self.core, self.out, code=2, saying='codec "lzo"')
         self.refused("--order", "size", self.core, self.out, code=2, saying='"size": neither value nor address')
-        self.refused("--jobs", "0", self.core, self.out, code=2, saying="--jobs")
+        self.refused("--jobs", "65", self.core, self.out, code=2, saying="--jobs: 65: not from 0 to 64")
         self.refused("--no-record", "--first-failure-only", self.core, self.out, code=2, saying="--no-record")
         self.refused("--max-bytes", "12Q", self.core, self.out, code=2, saying="not a size")
         self.refused(self.here / "none", self.out, code=1, saying="No such file or directory")

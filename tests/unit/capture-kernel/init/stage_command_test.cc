@@ -29,11 +29,11 @@ TEST(StageCommand, EveryRungIsSimplerThanTheOneAbove) {
             "/mnt/x/dump.hmem");
   EXPECT_EQ(
       Line(Stage::kSingle),
-      "/bin/hmemdump --jobs 1 --compress none --exclude zero --stats --progress none --identity "
+      "/bin/hmemdump --jobs 0 --compress none --exclude zero --stats --progress none --identity "
       "/etc/hmem/identity.conf "
       "/proc/vmcore /mnt/x/dump.hmem");
   EXPECT_EQ(Line(Stage::kAddress),
-            "/bin/hmemdump --jobs 1 --compress none --no-record --order address --no-classify "
+            "/bin/hmemdump --jobs 0 --compress none --no-record --order address --no-classify "
             "--stats --progress none --identity "
             "/etc/hmem/identity.conf /proc/vmcore "
             "/mnt/x/dump.hmem");

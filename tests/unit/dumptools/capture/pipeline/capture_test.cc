@@ -20,6 +20,7 @@ TEST(Capture, WorkersMakeTheSameStreamAsOne) {
   fakes::FakeSource machine;
   makers::FillMachine(machine);
   auto one = makers::HmemBytes(machine);
+  EXPECT_EQ(makers::HmemBytes(machine, {.jobs = 0}), one);
   EXPECT_EQ(makers::HmemBytes(machine, {.jobs = 2}), one);
   EXPECT_EQ(makers::HmemBytes(machine, {.jobs = 5}), one);
 }
