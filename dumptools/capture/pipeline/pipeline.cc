@@ -65,11 +65,14 @@ Run::Run(const source::MemorySource& source, DumpWriter& writer, const PipelineO
       batches_(std::move(batches)) {
   auto prepare = [this] { return batches_.At(0).packs() ? writer_.Prepare() : Status(); };
   const unsigned wanted = WorkersFor(options.jobs);
-  if (batches_.workers() > 0) {
+  // Batches may have taken what threads and packers need: fewer are tried then.
+  while (batches_.workers() > 0) {
     pool_.emplace(batches_.workers(), prepare,
                   [this](PageBatch& batch) { return ReadAndPack(batch); });
-    batches_.Shrink(pool_->workers());
-    if (batches_.workers() == 0) pool_.reset();
+    if (pool_->workers() == batches_.workers()) break;
+    const unsigned fewer = std::max(pool_->workers(), batches_.workers() / 2);
+    pool_.reset();
+    batches_.Shrink(fewer);
   }
   if (!pool_ && !prepare()) batches_.At(0).GiveUpPacking();
   TellOfMemory(wanted);
