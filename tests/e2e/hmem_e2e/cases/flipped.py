@@ -47,7 +47,7 @@ class Run:
 RUNS = {
     "section": Run(section_to_nowhere, "classify.unreadable", True),
     "struct-pages": Run(struct_pages, "classify.compound", True),
-    "vmcoreinfo": Run(lying_note, "space.tables", False),
+    "vmcoreinfo": Run(lying_note, "classify.unreadable", False),
 }
 
 
