@@ -29,8 +29,12 @@ class Run {
   bool stopped() const { return outcome_.reason != v1::DumpEnd::REASON_UNSPECIFIED; }
 
  private:
-  Status ReadAndPack(PageBatch& batch) const {
+  // A single worker is busy with packing all the time, and its owner is not; several share both.
+  bool OwnerReads() const { return batches_.workers() < 2; }
+  void Read(PageBatch& batch) const {
     Timed(batch.times().read, [&] { ReadPages(source_, options_.keep_zero, batch); });
+  }
+  Status Pack(PageBatch& batch) const {
     return Timed(batch.times().pack, [&] { return writer_.Pack(batch); });
   }
   Status Finish(PageBatch& batch);
@@ -47,8 +51,8 @@ class Run {
   CaptureOutcome& outcome_;
   Findings& findings_;
   BatchSet batches_;
-  // Of the batches with kept pages: how long packing and writing took, and by how much the dump
-  // grew.
+  // Of the batches with kept pages: how long reading, packing and writing took, and by how much the
+  // dump grew.
   std::chrono::duration<double> writing_{0};
   uint64_t payload_bytes_ = 0;
   steady_clock::time_point flushed_ = options_.now();
@@ -67,8 +71,10 @@ Run::Run(const source::MemorySource& source, DumpWriter& writer, const PipelineO
   const unsigned wanted = WorkersFor(options.jobs);
   // Batches may have taken what threads and packers need: fewer are tried then.
   while (batches_.workers() > 0) {
-    pool_.emplace(batches_.workers(), prepare,
-                  [this](PageBatch& batch) { return ReadAndPack(batch); });
+    pool_.emplace(batches_.workers(), prepare, [this, reads = !OwnerReads()](PageBatch& batch) {
+      if (reads) Read(batch);
+      return Pack(batch);
+    });
     if (pool_->workers() == batches_.workers()) break;
     const unsigned fewer = std::max(pool_->workers(), batches_.workers() / 2);
     pool_.reset();
@@ -107,7 +113,7 @@ Status Run::Finish(PageBatch& batch) {
   if (pool_) {
     HMEM_TRY(pool_->Wait(batch));
   } else {
-    HMEM_TRY(ReadAndPack(batch));
+    HMEM_TRY(Pack(batch));
   }
   findings_.Merge(batch.findings());
   outcome_.times.read += batch.times().read;
@@ -125,6 +131,7 @@ Status Run::Finish(PageBatch& batch) {
   }
   if (!batch.kept().empty()) {
     writing_ += options_.now() - start;
+    if (OwnerReads()) writing_ += batch.times().read;
     payload_bytes_ += writer_.dump_bytes() - bytes_before;
   }
   const uint64_t kept = outcome_.counts.kept, zero = outcome_.counts.zero;
@@ -152,6 +159,7 @@ Status Run::Pages(const Tier& tier) {
     more = Timed(outcome_.times.scan, [&] { return planner.Fill(batch); });
     if (!more) break;
     batch.set_tier(tier.number);
+    if (OwnerReads()) Read(batch);
     if (pool_) pool_->Submit(batch);
     ++planned;
   }
