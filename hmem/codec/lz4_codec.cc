@@ -46,7 +46,8 @@ Result<size_t> Pack(std::span<const std::byte> raw, std::span<std::byte> out, in
 }
 
 size_t WorkBytes(size_t /*block_bytes*/, int level) {
-  return static_cast<size_t>(LZ4_sizeofState() + (level > 1 ? LZ4_sizeofStateHC() : 0));
+  const auto fast = static_cast<size_t>(LZ4_sizeofState());
+  return level > 1 ? fast + static_cast<size_t>(LZ4_sizeofStateHC()) : fast;
 }
 
 Status Unpack(std::span<const std::byte> packed, std::span<std::byte> out) {

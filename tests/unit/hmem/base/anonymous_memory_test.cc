@@ -34,7 +34,7 @@ TEST(AnonymousMemory, HasOneOwner) {
   ASSERT_TRUE(memory);
   const std::byte* start = memory->bytes().data();
   AnonymousMemory moved = *std::move(memory);
-  EXPECT_TRUE(memory->bytes().empty());
+  EXPECT_TRUE(memory->bytes().empty());  // NOLINT(bugprone-use-after-move): that it is
   EXPECT_EQ(moved.bytes().data(), start);
   moved.Reset();
   EXPECT_TRUE(moved.bytes().empty());
