@@ -19,7 +19,8 @@ using source::VirtSegment;
 
 namespace {
 
-// A machine of 128 TiB mapped page by page has fewer; no machine has more than pages of RAM.
+// A table of large pages maps 1 GiB: 64 TiB have fewer, as 128 GiB mapped page by page do. No
+// machine has more than pages of RAM.
 constexpr uint64_t kMaxTables = 1 << 16;
 // Mappings of modules and of what was vmalloc()ed lead anywhere; the direct mapping is the first
 // one of its size.

@@ -21,8 +21,8 @@ namespace {
 
 // No kernel's image, log or module is larger; what says so is damage.
 constexpr uint64_t kMaxRangeBytes = uint64_t{1} << 30;
-// More tables than that belong to a machine of 128 TiB mapped page by page, or lie in several
-// places of the tree; as do more than RAM has pages.
+// A table of large pages maps 1 GiB: more than that belong to a machine of 64 TiB, or of 128 GiB
+// mapped page by page, or lie in several places of the tree; as do more than RAM has pages.
 constexpr uint64_t kMaxTables = 1 << 16;
 // Pages that should be mapped and are not, in all ranges together: those between the parts of an
 // image are fewer by far.

@@ -3,7 +3,7 @@
 is told."""
 import dataclasses
 import functools
-import os
+import random
 
 from .. import capture, compare, machine, paths, qmp, scope
 from ..errors import Failure
@@ -12,21 +12,30 @@ from ..runner import Case
 from ..truth import Truth
 
 PLAN = capture.Plan("6.1", "pointer", "ext4", cpu="max,la57=off", until="reset")
-# A place in the middle of memory, and how many struct pages a page of them has.
-SPOILED_PFN, STRUCT_PAGES = 0x8000, 64
+PAGE = 4096
+
+
+def _noise(size):
+    """The same in every run."""
+    return random.Random(11).randbytes(size)
 
 
 def section_to_nowhere(memory):
     """The struct pages of the first 128 MiB lie where nothing is mapped; the bits that say that they are there stay."""
     place = memory.section(0)
-    memory.put(place, bytes([memory.bytes[place]]) + os.urandom(5) + b"\x00\xff")
+    memory.put(place, bytes([memory.bytes[place]]) + _noise(5) + b"\x00\xff")
 
 
 def struct_pages(memory):
-    """One page of them is all ones, one is noise, and a compound page names a head that is none."""
-    at = memory.struct_page(SPOILED_PFN) // 4096 * 4096
-    memory.put(at, b"\xff" * 4096)
-    memory.put(at + 4096, os.urandom(4096))
+    """Of pages of the kernel's image, which no free block covers: each of 64 is the tail of a head that is none; those behind are
+    noise."""
+    image = memory.phys(memory.symbol("init_uts_ns")) // PAGE
+    at = memory.struct_page(image) // PAGE * PAGE
+    size = memory.number("SIZE(page)")
+    for page in range(at, at + PAGE, size):
+        memory.put(page + memory.number("OFFSET(page.compound_head)"), (0xdead000000000001).to_bytes(8, "little"))
+    in_a_page = PAGE // size
+    memory.put(memory.struct_page(image // in_a_page * in_a_page + in_a_page), _noise(PAGE))
 
 
 def lying_note(memory):
