@@ -9,7 +9,7 @@ from hmem_e2e.shell import run
 
 # Two fifths stay free, as the load takes memory for tables, too.
 PLAN = capture.Plan("6.1", target="raw", target_size="5G", until="reset", memory_mib=4608, crashkernel="192M", mix=1,
-                    load_mib=3000, words=mix.WORDS, settings=capture.EVERYTHING)
+                    load_mib=3000, words=mix.words(384), settings=capture.EVERYTHING)
 # Under emulation, on a busy machine.
 BOOT_TIMEOUT = 900
 CAPTURE_TIMEOUT = 900

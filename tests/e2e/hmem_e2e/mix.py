@@ -8,11 +8,14 @@ from .errors import Failure
 
 # Beside the guest's other disks; an xfs, whose page cache has large folios.
 DISK = "mix.img"
-# The notifier of page_truth runs before the capture kernel; a part of memory can be taken offline, whatever lies in the rest; most of
-# what describes a huge page is freed, where the kernel can do that.
-WORDS = "crash_kexec_post_notifiers movablecore=384M hugetlb_free_vmemmap=on"
-
 _SAID = re.compile(r"hmem-guest: MIX ([\w-]+)=(\d+|none: .*)$")
+
+
+def words(movable_mib):
+    """For the kernel's command line. The notifier of page_truth runs before the capture kernel; MOVABLE_MIB of memory can be taken
+    offline in blocks of 128 MiB, but for those that the kernel itself or what is reserved lies in; most of what describes a huge
+    page is freed, where the kernel can do that."""
+    return f"crash_kexec_post_notifiers movablecore={movable_mib}M hugetlb_free_vmemmap=on"
 
 
 def guest_files(kernel):
