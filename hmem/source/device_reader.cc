@@ -41,15 +41,15 @@ DeviceReader::DeviceReader(std::unique_ptr<HmemDevice> device, const hmem_info& 
       window_bytes_(std::max(map_window_bytes / page_bytes_ * page_bytes_, page_bytes_)),
       clock_(std::move(clock)),
       extents_(std::move(extents)),
-      blocks_([this](uint64_t offset, std::span<std::byte> out) { return LoadBlock(offset, out); }),
-      windows_(window_bytes_, device_->path(), [this](uint64_t offset, size_t bytes) {
-        return device_->Map(PhysAddr(offset), bytes);
-      }) {
+      windows_(
+          window_bytes_, device_->path(),
+          [this](uint64_t offset, size_t bytes) { return device_->Map(PhysAddr(offset), bytes); }),
+      blocks_(
+          [this](uint64_t offset, std::span<std::byte> out) { return LoadBlock(offset, out); }) {
   if (!copies_are_safe_ || call_max_bytes_ == 0) way_ = Way::kMap;
 }
 
 Status DeviceReader::Read(PhysAddr addr, std::span<std::byte> out) {
-  std::lock_guard lock(mutex_);
   while (!out.empty()) {
     const Extent* extent = extents_.Find(addr);
     if (extent == nullptr)
@@ -68,7 +68,6 @@ Status DeviceReader::Read(PhysAddr addr, std::span<std::byte> out) {
 }
 
 std::optional<std::span<const std::byte>> DeviceReader::Borrow(PhysRange range) {
-  std::lock_guard lock(mutex_);
   const Extent* extent = extents_.Find(range.start);
   if (extent == nullptr || extent->kind != ExtentKind::kData) return std::nullopt;
   WindowCache::Bounds bounds = WholePages(extent->phys);
@@ -77,12 +76,16 @@ std::optional<std::span<const std::byte>> DeviceReader::Borrow(PhysRange range) 
 }
 
 Status DeviceReader::ReadRam(PhysAddr addr, std::span<std::byte> out, PhysRange within) {
-  if (out.size() <= BlockCache::kLargestRead) {
-    HMEM_TRY(blocks_.Read(addr.value, out));
-    return {};
+  bool by_call;
+  {
+    std::lock_guard lock(mutex_);
+    if (out.size() <= BlockCache::kLargestRead) {
+      HMEM_TRY(blocks_.Read(addr.value, out));
+      return {};
+    }
+    if (out.size() >= kLargeRead) CountLargeRead(out.size());
+    by_call = way_ == Way::kUndecided ? copies_are_safe_ : way_ == Way::kCall;
   }
-  if (out.size() >= kLargeRead) CountLargeRead(out.size());
-  bool by_call = way_ == Way::kUndecided ? copies_are_safe_ : way_ == Way::kCall;
   return by_call ? ReadByCall(addr, out) : ReadMapped(addr, out, within);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Bytes out of /dev/hmem: small reads through a cache of pages, large ones by the way that was
-// found to be the faster, and no page twice that could not be read.
+// found to be the faster, by several threads at a time, and no page twice that could not be read.
 #pragma once
 
 #include <cstddef>
@@ -76,9 +76,9 @@ class DeviceReader {
   std::function<uint64_t()> clock_;
   ExtentMap extents_;
 
+  WindowCache windows_;
   std::mutex mutex_;  // of all below
   BlockCache blocks_;
-  WindowCache windows_;
   Way way_ = Way::kUndecided;
   uint64_t large_bytes_ = 0;
   Sample by_map_;

@@ -22,12 +22,18 @@ Result<size_t> WindowCache::Copy(uint64_t offset, std::span<std::byte> out, Boun
   const uint64_t start = std::max(number * window_bytes_, bounds.start);
   const uint64_t end = std::min(number * window_bytes_ + window_bytes_, bounds.end);
   const size_t n = static_cast<size_t>(std::min<uint64_t>(out.size(), end - offset));
-  HMEM_TRY(CheckReadable(offset, n));
-  Window* window = Find(offset);
-  if (window == nullptr && Wanted(number, out.size())) window = MapWindow(start, end);
-  if (window == nullptr) return size_t{0};
-  window->used = ++clock_;
-  auto bytes = window->mapping.bytes().subspan(offset - window->start, n);
+  std::shared_ptr<const FileMapping> mapping;
+  std::span<const std::byte> bytes;
+  {
+    std::lock_guard lock(mutex_);
+    HMEM_TRY(CheckReadableHeld(offset, n));
+    Window* window = Find(offset);
+    if (window == nullptr && Wanted(number, out.size())) window = MapWindow(start, end);
+    if (window == nullptr) return size_t{0};
+    window->used = ++clock_;
+    mapping = window->mapping;
+    bytes = mapping->bytes().subspan(offset - window->start, n);
+  }
   if (auto fault = GuardedCopy(out, bytes)) {
     MarkUnreadable(offset + *fault);
     return Unreadable(offset + *fault);
@@ -35,7 +41,17 @@ Result<size_t> WindowCache::Copy(uint64_t offset, std::span<std::byte> out, Boun
   return n;
 }
 
+bool WindowCache::gave_up() const {
+  std::lock_guard lock(mutex_);
+  return GaveUpHeld();
+}
+
 Status WindowCache::CheckReadable(uint64_t offset, uint64_t bytes) const {
+  std::lock_guard lock(mutex_);
+  return CheckReadableHeld(offset, bytes);
+}
+
+Status WindowCache::CheckReadableHeld(uint64_t offset, uint64_t bytes) const {
   auto behind = bad_.lower_bound(offset + bytes);
   if (behind == bad_.begin()) return {};
   auto before = std::prev(behind);
@@ -44,6 +60,11 @@ Status WindowCache::CheckReadable(uint64_t offset, uint64_t bytes) const {
 }
 
 void WindowCache::MarkUnreadable(uint64_t offset) {
+  std::lock_guard lock(mutex_);
+  MarkUnreadableHeld(offset);
+}
+
+void WindowCache::MarkUnreadableHeld(uint64_t offset) {
   uint64_t start = offset / page_bytes_ * page_bytes_;
   uint64_t end = start + page_bytes_;
   auto next = bad_.lower_bound(start);
@@ -62,13 +83,13 @@ std::unexpected<Error> WindowCache::Unreadable(uint64_t page) const {
 
 WindowCache::Window* WindowCache::Find(uint64_t offset) {
   auto it = std::find_if(windows_.begin(), windows_.end(), [&](const Window& w) {
-    return w.start <= offset && offset - w.start < w.mapping.bytes().size();
+    return w.start <= offset && offset - w.start < w.mapping->bytes().size();
   });
   return it == windows_.end() ? nullptr : &*it;
 }
 
 bool WindowCache::Wanted(uint64_t number, size_t bytes) {
-  if (gave_up()) return false;
+  if (GaveUpHeld()) return false;
   misses_ = number == missed_ ? misses_ + 1 : 1;
   missed_ = number;
   return bytes >= std::min<uint64_t>(kLargeRead, window_bytes_) || misses_ >= kMissesBeforeMapping;
@@ -79,21 +100,22 @@ WindowCache::Window* WindowCache::MapWindow(uint64_t start, uint64_t end) {
       *std::min_element(windows_.begin(), windows_.end(),
                         [](const Window& a, const Window& b) { return a.used < b.used; });
   window.start = kNone;
-  window.mapping.Reset();
+  window.mapping.reset();
   auto mapping = map_(start, end - start);
   if (!mapping) {
     ++failures_;
     return nullptr;
   }
-  window.mapping = *std::move(mapping);
+  window.mapping = std::make_shared<const FileMapping>(*std::move(mapping));
   window.start = start;
   return &window;
 }
 
 std::optional<std::span<const std::byte>> WindowCache::Lend(uint64_t offset, uint64_t bytes,
                                                             Bounds bounds) {
+  std::lock_guard lock(mutex_);
   if (bytes == 0 || bytes > kMaxLentBytes || lent_.size() >= kMaxLent ||
-      !CheckReadable(offset, bytes)) {
+      !CheckReadableHeld(offset, bytes)) {
     return std::nullopt;
   }
   const uint64_t start = offset / page_bytes_ * page_bytes_;
@@ -104,7 +126,7 @@ std::optional<std::span<const std::byte>> WindowCache::Lend(uint64_t offset, uin
   std::vector<std::byte> page(page_bytes_);
   for (uint64_t at = 0; at < bytes; at += page_bytes_) {
     if (auto fault = GuardedCopy(page, lent.subspan(at, std::min(page_bytes_, bytes - at)))) {
-      MarkUnreadable(offset + at + *fault);
+      MarkUnreadableHeld(offset + at + *fault);
       return std::nullopt;
     }
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Mapped windows of a file or device whose pages may turn out not to be readable. Not thread-safe.
+// Mapped windows of a file or device whose pages may turn out not to be readable. Safe from several
+// threads, which copy at the same time.
 #pragma once
 
 #include <array>
@@ -8,6 +9,8 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -55,7 +58,7 @@ class WindowCache {
   void MarkUnreadable(uint64_t offset);
 
   // Mapping failed so often that it is not tried any more.
-  bool gave_up() const { return failures_ >= kFailuresBeforeGivingUp; }
+  bool gave_up() const;
 
  private:
   static constexpr uint64_t kNone = std::numeric_limits<uint64_t>::max();
@@ -70,10 +73,14 @@ class WindowCache {
   struct Window {
     uint64_t start = kNone;
     uint64_t used = 0;
-    FileMapping mapping;
+    std::shared_ptr<const FileMapping> mapping;  // also whoever's copying it is in
   };
 
   std::unexpected<Error> Unreadable(uint64_t page) const;
+  // With the mutex held.
+  Status CheckReadableHeld(uint64_t offset, uint64_t bytes) const;
+  void MarkUnreadableHeld(uint64_t offset);
+  bool GaveUpHeld() const { return failures_ >= kFailuresBeforeGivingUp; }
   Window* Find(uint64_t offset);
   bool Wanted(uint64_t number, size_t bytes);
   Window* MapWindow(uint64_t start, uint64_t end);
@@ -82,6 +89,8 @@ class WindowCache {
   Map map_;
   uint64_t page_bytes_;
   uint64_t window_bytes_;
+
+  mutable std::mutex mutex_;          // of all below, but not while a window is copied out of
   std::map<uint64_t, uint64_t> bad_;  // start -> end of pages in a row
   std::array<Window, kWindows> windows_;
   std::vector<FileMapping> lent_;

@@ -107,6 +107,7 @@ bool FakeHmemDevice::HasMemory(PhysRange page) const {
 }
 
 int FakeHmemDevice::ReadV(hmem_readv& request) const {
+  std::lock_guard lock(mutex_);
   ++done_.calls;
   if (request.flags != 0 || request.count == 0 || request.count > info.readv_max_ranges)
     return EINVAL;
@@ -141,6 +142,7 @@ int FakeHmemDevice::ReadV(hmem_readv& request) const {
 }
 
 Result<FileMapping> FakeHmemDevice::Map(PhysAddr start, size_t bytes) const {
+  std::lock_guard lock(mutex_);
   ++done_.maps;
   PhysRange range{start, start + bytes};
   bool whole = start.value % kPage == 0 && bytes % kPage == 0;

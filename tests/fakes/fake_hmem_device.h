@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -51,7 +52,10 @@ class FakeHmemDevice : public source::HmemDevice {
   uint64_t call_ns_per_kib = 1;
   uint64_t map_ns_per_kib = 1;
   std::function<uint64_t()> Clock() const {
-    return [this] { return now_ns_; };
+    return [this] {
+      std::lock_guard lock(mutex_);
+      return now_ns_;
+    };
   }
 
   struct Done {
@@ -60,7 +64,10 @@ class FakeHmemDevice : public source::HmemDevice {
     // Spoiled pages that the driver was made to read or map.
     uint64_t bad_touched = 0;
   };
-  Done done() const { return done_; }
+  Done done() const {
+    std::lock_guard lock(mutex_);
+    return done_;
+  }
 
  private:
   bool InRam(PhysRange range) const;
@@ -70,6 +77,7 @@ class FakeHmemDevice : public source::HmemDevice {
   UniqueFd memory_;  // by physical address
   UniqueFd nothing_;
   std::vector<PhysRange> bad_;
+  mutable std::mutex mutex_;  // of the rest
   mutable uint64_t now_ns_ = 0;
   mutable Done done_;
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -73,6 +74,42 @@ TEST_F(WindowCacheTest, SmallReadsGetAWindowWhenTheyStay) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(*cache.Copy(0, out, {.start = 0, .end = kWindow}), 0u) << i;
   EXPECT_EQ(*cache.Copy(200, out, {.start = 0, .end = kWindow}), 100u);
   EXPECT_TRUE(Same(200, out));
+}
+
+TEST_F(WindowCacheTest, ThreadsKeepTheWindowTheyAreInWhenOthersPutItOut) {
+  WindowCache cache = Make();
+  std::vector<std::jthread> threads;
+  for (uint64_t thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&, thread] {
+      std::vector<std::byte> out(kWindow);
+      for (uint64_t i = 0; i < 200; ++i) {
+        const uint64_t at = (thread + i) % 4 * kWindow;
+        auto n = cache.Copy(at, out, {.start = 0, .end = 4 * kWindow});
+        ASSERT_TRUE(n);
+        ASSERT_EQ(*n, kWindow);
+        ASSERT_TRUE(Same(at, out));
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_GT(asked_.size(), 4u);
+}
+
+TEST_F(WindowCacheTest, AThreadsFaultIsEverybodysUnreadablePage) {
+  WindowCache cache = Make();
+  ASSERT_EQ(::ftruncate(file_.get(), 3 * kPage), 0);
+  std::vector<std::jthread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&] {
+      std::vector<std::byte> out(kWindow);
+      auto n = cache.Copy(0, out, {.start = 0, .end = kWindow});
+      ASSERT_FALSE(n);
+      EXPECT_EQ(n.error().ToString(), "windows: offset 0x3000: memory error: Input/output error");
+    });
+  }
+  threads.clear();
+  EXPECT_TRUE(cache.CheckReadable(0, 3 * kPage));
+  EXPECT_FALSE(cache.CheckReadable(3 * kPage, 1));
 }
 
 TEST_F(WindowCacheTest, GivesUpOnMappingThatFails) {
