@@ -10,11 +10,12 @@ unsigned WorkersFor(unsigned jobs) {
   return jobs > 1 || std::thread::hardware_concurrency() > 1 ? jobs : 0;
 }
 
-Result<BatchSet> BatchSet::Take(uint32_t page_bytes, unsigned workers, bool packs,
+Result<BatchSet> BatchSet::Take(uint32_t page_bytes, unsigned workers, unsigned spare, bool packs,
                                 const TakeMemory& take) {
   BatchSet set;
-  set.batches_.reserve(CountFor(workers));
-  while (set.batches_.size() < CountFor(workers)) {
+  set.spare_ = spare;
+  set.batches_.reserve(CountFor(workers, spare));
+  while (set.batches_.size() < CountFor(workers, spare)) {
     auto batch = PageBatch::Make(page_bytes, packs, take);
     if (!batch) break;
     set.batches_.push_back(*std::move(batch));
@@ -23,12 +24,13 @@ Result<BatchSet> BatchSet::Take(uint32_t page_bytes, unsigned workers, bool pack
     HMEM_ASSIGN(auto batch, PageBatch::Make(page_bytes, false, take));
     set.batches_.push_back(std::move(batch));
   }
-  set.Shrink(set.workers());
+  set.Shrink(std::min(workers, static_cast<unsigned>(set.batches_.size() / 2)));
   return set;
 }
 
 void BatchSet::Shrink(unsigned workers) {
-  batches_.resize(std::min(batches_.size(), CountFor(workers)));
+  workers_ = workers;
+  batches_.resize(std::min(batches_.size(), CountFor(workers, spare_)));
 }
 
 uint64_t BatchSet::memory_bytes() const {

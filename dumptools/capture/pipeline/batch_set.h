@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // All batches of one run, taken before its first page is read: two a worker, so that each has one
-// to go on with; a single one where the owner reads and packs itself.
+// to go on with; a single one where the owner reads and packs itself. Spare ones let workers go on
+// while the owner is held up: memory of zeros takes it long and them not at all.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -20,14 +20,19 @@ unsigned WorkersFor(unsigned jobs);
 
 class BatchSet {
  public:
-  // For so many workers, or for as many as there is memory for. kLimit: not for a single batch, not
-  // even without packing.
-  static Result<BatchSet> Take(uint32_t page_bytes, unsigned workers, bool packs,
+  // More spare ones than these change nothing.
+  static constexpr unsigned kMostSpare = 2;
+
+  // For so many workers, or for as many as there is memory for, and then as many spare ones.
+  // kLimit: not for a single batch, not even without packing.
+  static Result<BatchSet> Take(uint32_t page_bytes, unsigned workers, unsigned spare, bool packs,
                                const TakeMemory& take);
   // How many batches they have.
-  static size_t CountFor(unsigned workers) { return std::max<size_t>(2 * size_t{workers}, 1); }
+  static size_t CountFor(unsigned workers, unsigned spare) {
+    return workers == 0 ? 1 : 2 * size_t{workers} + spare;
+  }
 
-  unsigned workers() const { return static_cast<unsigned>(batches_.size() / 2); }
+  unsigned workers() const { return workers_; }
   // Gives back what fewer workers do not need.
   void Shrink(unsigned workers);
 
@@ -38,6 +43,7 @@ class BatchSet {
   uint64_t locked_bytes() const;
 
  private:
+  unsigned workers_ = 0, spare_ = 0;
   std::vector<std::unique_ptr<PageBatch>> batches_;
 };
 

@@ -48,11 +48,13 @@ std::optional<uint64_t> MemoryLimit(const ProcessMemory& now) {
   return now.anonymous.value_or(0) + *now.available / 2;
 }
 
-uint64_t CaptureBytes(const MemoryRequest& request, unsigned workers, bool compress) {
+uint64_t CaptureBytes(const MemoryRequest& request, unsigned workers, bool compress,
+                      unsigned spare_batches) {
   const uint64_t packer =
       compress ? request.codec->work_bytes(request.block_bytes, request.level) : 0;
   return kScanBytes +
-         BatchSet::CountFor(workers) * PageBatch::MemoryBytes(request.page_bytes, compress) +
+         BatchSet::CountFor(workers, spare_batches) *
+             PageBatch::MemoryBytes(request.page_bytes, compress) +
          std::max(workers, 1u) * packer + workers * kThreadBytes;
 }
 
@@ -63,9 +65,13 @@ MemoryBudget DecideMemory(const MemoryRequest& request, const ProcessMemory& now
                       .workers = request.workers,
                       .compress = compresses};
   auto needed = [&] {
-    return now.anonymous.value_or(0) + CaptureBytes(request, budget.workers, budget.compress);
+    return now.anonymous.value_or(0) +
+           CaptureBytes(request, budget.workers, budget.compress, budget.spare_batches);
   };
+  // Nobody is told of them: without them it only takes longer.
+  if (budget.workers > 0) budget.spare_batches = BatchSet::kMostSpare;
   if (budget.limit_bytes) {
+    while (budget.spare_batches > 0 && needed() > *budget.limit_bytes) --budget.spare_batches;
     while (budget.workers > 0 && needed() > *budget.limit_bytes) --budget.workers;
     if (needed() > *budget.limit_bytes) budget.compress = false;
     budget.fits = needed() <= *budget.limit_bytes;

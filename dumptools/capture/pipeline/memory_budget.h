@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// How many workers, and whether to compress, in so much memory: first workers are given up, then
-// compression. What is counted is private memory (anonymous pages), which nobody can take back from
-// a process; not the page cache, and not the old kernel's memory where it is mapped.
+// How many workers, and whether to compress, in so much memory: first spare batches are given up,
+// then workers, then compression. What is counted is private memory (anonymous pages), which nobody
+// can take back from a process; not the page cache, and not the old kernel's memory where it is
+// mapped.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,7 @@ struct MemoryRequest {
 struct MemoryBudget {
   std::optional<uint64_t> limit_bytes;  // absent: neither asked for nor to be found out
   unsigned workers = 0;
+  unsigned spare_batches = 0;
   bool compress = true;
   bool fits = true;           // false: this is the least, and it is more than the limit
   uint64_t needed_bytes = 0;  // what the process will hold at most
@@ -35,7 +37,8 @@ struct MemoryBudget {
 std::optional<uint64_t> MemoryLimit(const ProcessMemory& now);
 
 // What capturing with so many workers takes beside what the process holds already.
-uint64_t CaptureBytes(const MemoryRequest& request, unsigned workers, bool compress);
+uint64_t CaptureBytes(const MemoryRequest& request, unsigned workers, bool compress,
+                      unsigned spare_batches = 0);
 
 // What was given up is told as info: no page is lost by it.
 MemoryBudget DecideMemory(const MemoryRequest& request, const ProcessMemory& now,

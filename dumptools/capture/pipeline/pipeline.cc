@@ -8,7 +8,6 @@
 #include "dumptools/capture/filter/whole_scan.h"
 #include "dumptools/capture/pipeline/batch_planner.h"
 #include "dumptools/capture/pipeline/batch_pool.h"
-#include "dumptools/capture/pipeline/batch_set.h"
 #include "dumptools/capture/pipeline/page_reader.h"
 
 namespace hmem::capture {
@@ -185,8 +184,9 @@ Status RunPipeline(const source::MemorySource& source, std::span<const Tier> tie
                    DumpWriter& writer, const PipelineOptions& options, CaptureOutcome& outcome,
                    Findings& findings) {
   outcome.ram_pages = CountRamPages(source);
-  HMEM_ASSIGN(BatchSet batches, BatchSet::Take(source.page_bytes(), WorkersFor(options.jobs),
-                                               writer.packs(), options.take_memory));
+  HMEM_ASSIGN(BatchSet batches,
+              BatchSet::Take(source.page_bytes(), WorkersFor(options.jobs), options.spare_batches,
+                             writer.packs(), options.take_memory));
   Run run(source, writer, options, std::move(batches), outcome, findings);
   for (const Tier& tier : tiers) {
     if (run.stopped()) break;

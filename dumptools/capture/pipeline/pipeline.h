@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // From scans to a writer: the owner plans and stores batches, workers read and pack them. The same
-// for every format. Memory: about 2.3 MiB a batch, two a worker; one where there is but one CPU.
-// All of it is taken before the first page is read; where there is less, fewer workers, then no
-// packing.
+// for every format. Memory: about 2.3 MiB a batch, two a worker and two more; one where there is
+// but one CPU. All of it is taken before the first page is read; where there is less, fewer
+// workers, then no packing.
 #pragma once
 
 #include <atomic>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dumptools/capture/filter/page_scan.h"
+#include "dumptools/capture/pipeline/batch_set.h"
 #include "dumptools/capture/pipeline/page_batch.h"
 #include "dumptools/capture/pipeline/page_counts.h"
 #include "dumptools/capture/pipeline/stage_times.h"
@@ -26,6 +27,7 @@ namespace hmem::capture {
 
 struct PipelineOptions {
   unsigned jobs = 1;  // workers that read and pack; with 0, or 1 on one CPU, the owner does it
+  unsigned spare_batches = BatchSet::kMostSpare;  // beside two a worker
   bool keep_zero = false;
   // The dump is to have ended by then: reading stops as much earlier as the pace so far asks for.
   std::optional<std::chrono::steady_clock::time_point> deadline;

@@ -72,6 +72,7 @@ Result<capture::MemoryBudget> FitIntoMemory(const source::MemorySource& source,
        .block_bytes = by_page ? source.page_bytes() : uint32_t{format::kBlockRawBytes}},
       capture::ReadProcessMemory(), findings);
   capture.pipeline.jobs = budget.workers;
+  capture.pipeline.spare_batches = budget.spare_batches;
   if (!budget.compress) {
     HMEM_ASSIGN(capture.codec, codec::FindCodec("none"));
   }

@@ -386,7 +386,9 @@ class Hmemdump(unittest.TestCase):
         self.assertIn("pages that the source does not have", said)
 
     def test_sigterm_ends_it_cleanly(self):
-        with subprocess.Popen([PROGRAM, "-c", "none", self.core, "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as dump:
+        # With one batch, less than the core's pages are in hand at any time.
+        words = [PROGRAM, "-c", "none", "-j", "0", self.core, "-"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as dump:
             # It now waits for someone to take its first MiB.
             part = dump.stdout.read(20000)
             dump.send_signal(signal.SIGTERM)

@@ -15,10 +15,10 @@ TakeMemory Times(int times) {
 }
 
 TEST(BatchSet, HasTwoForEachWorkerAndOneWithout) {
-  auto one = BatchSet::Take(4096, 0, true, Times(100));
+  auto one = BatchSet::Take(4096, 0, 2, true, Times(100));
   ASSERT_TRUE(one);
   EXPECT_EQ(one->size(), 1u);
-  auto three = BatchSet::Take(4096, 3, true, Times(100));
+  auto three = BatchSet::Take(4096, 3, 0, true, Times(100));
   ASSERT_TRUE(three);
   EXPECT_EQ(three->size(), 6u);
   EXPECT_EQ(three->workers(), 3u);
@@ -28,12 +28,15 @@ TEST(BatchSet, HasTwoForEachWorkerAndOneWithout) {
 
 TEST(BatchSet, HasAsManyWorkersAsThereIsMemoryFor) {
   struct {
+    unsigned spare;
     int pieces;  // two a batch
     unsigned workers;
     size_t batches;
-  } const cases[] = {{12, 3, 6}, {11, 2, 4}, {8, 2, 4}, {7, 1, 2}, {4, 1, 2}, {3, 0, 1}, {2, 0, 1}};
+  } const cases[] = {{0, 12, 3, 6}, {0, 11, 2, 4}, {0, 8, 2, 4},  {0, 7, 1, 2},  {0, 4, 1, 2},
+                     {0, 3, 0, 1},  {0, 2, 0, 1},  {2, 16, 3, 8}, {2, 14, 3, 7}, {2, 12, 3, 6},
+                     {2, 10, 2, 5}, {2, 4, 1, 2},  {2, 2, 0, 1}};
   for (const auto& expected : cases) {
-    auto set = BatchSet::Take(4096, 3, true, Times(expected.pieces));
+    auto set = BatchSet::Take(4096, 3, expected.spare, true, Times(expected.pieces));
     ASSERT_TRUE(set) << expected.pieces;
     EXPECT_EQ(set->workers(), expected.workers) << expected.pieces;
     EXPECT_EQ(set->size(), expected.batches) << expected.pieces;
@@ -41,17 +44,28 @@ TEST(BatchSet, HasAsManyWorkersAsThereIsMemoryFor) {
   }
 }
 
+TEST(BatchSet, FewerWorkersKeepTheSpareOnes) {
+  auto set = BatchSet::Take(4096, 3, 2, true, Times(100));
+  ASSERT_TRUE(set);
+  EXPECT_EQ(set->size(), 8u);
+  set->Shrink(1);
+  EXPECT_EQ(set->workers(), 1u);
+  EXPECT_EQ(set->size(), 4u);
+  set->Shrink(0);
+  EXPECT_EQ(set->size(), 1u);
+}
+
 TEST(BatchSet, TheLeastIsOneWithoutPacking) {
   // The first try for two pieces gets neither of what is left.
   int tries = 0;
-  auto set = BatchSet::Take(4096, 4, true, [&](size_t bytes) -> Result<AnonymousMemory> {
+  auto set = BatchSet::Take(4096, 4, 0, true, [&](size_t bytes) -> Result<AnonymousMemory> {
     if (++tries == 2) return Fail(ErrorCode::kLimit, "none left");
     return AnonymousMemory::Take(bytes);
   });
   ASSERT_TRUE(set);
   EXPECT_EQ(set->size(), 1u);
   EXPECT_FALSE(set->At(0).packs());
-  auto nothing = BatchSet::Take(4096, 4, true, Times(0));
+  auto nothing = BatchSet::Take(4096, 4, 0, true, Times(0));
   ASSERT_FALSE(nothing);
   EXPECT_EQ(nothing.error().code(), ErrorCode::kLimit);
 }

@@ -62,10 +62,30 @@ TEST(MemoryBudget, GivesUpWorkersThenCompressionThenSaysThatItIsTooMuch) {
     EXPECT_EQ(budget.workers, expected.workers) << expected.limit;
     EXPECT_EQ(budget.compress, expected.compress) << expected.limit;
     EXPECT_EQ(budget.fits, expected.fits) << expected.limit;
-    EXPECT_EQ(budget.needed_bytes, bytes(budget.workers, budget.compress));
+    EXPECT_EQ(budget.needed_bytes,
+              *now.anonymous +
+                  CaptureBytes(request, budget.workers, budget.compress, budget.spare_batches));
     EXPECT_EQ(Ids(findings), expected.told) << expected.limit;
     EXPECT_FALSE(findings.HasLosses());
   }
+}
+
+TEST(MemoryBudget, SpareBatchesGoFirstAndNobodyIsTold) {
+  MemoryRequest request = Request("lz4", 2);
+  const ProcessMemory now{.anonymous = 5 * kMiB};
+  for (unsigned spare : {2u, 1u, 0u}) {
+    request.limit_bytes = *now.anonymous + CaptureBytes(request, 2, true, spare);
+    Findings findings;
+    MemoryBudget budget = DecideMemory(request, now, findings);
+    EXPECT_EQ(budget.workers, 2u);
+    EXPECT_EQ(budget.spare_batches, spare);
+    EXPECT_EQ(budget.needed_bytes, *request.limit_bytes);
+    EXPECT_TRUE(findings.all().empty());
+  }
+  request.workers = 0;
+  request.limit_bytes.reset();
+  Findings findings;
+  EXPECT_EQ(DecideMemory(request, now, findings).spare_batches, 0u);
 }
 
 TEST(MemoryBudget, FindingsSayWhatWasGivenUpAndWhy) {
