@@ -22,10 +22,11 @@ constexpr std::array<std::string_view, 3> kHmemCodecs = {"lz4", "zstd", "none"};
 constexpr std::array<std::string_view, 5> kKdumpCodecs = {"lzo", "zlib", "snappy", "zstd", "none"};
 constexpr std::array<std::string_view, 1> kElfCodecs = {"none"};
 
-constexpr std::array<Format, 4> kFormats = {{{DumpFormat::kHmem, "hmem", kHmemCodecs},
+constexpr std::array<Format, 5> kFormats = {{{DumpFormat::kHmem, "hmem", kHmemCodecs},
                                              {DumpFormat::kKdump, "kdump", kKdumpCodecs},
                                              {DumpFormat::kElf, "elf", kElfCodecs},
-                                             {DumpFormat::kFlat, "flat", kKdumpCodecs}}};
+                                             {DumpFormat::kFlat, "flat", kKdumpCodecs},
+                                             {DumpFormat::kFlatElf, "flat-elf", kElfCodecs}}};
 
 const Format& Of(DumpFormat format) {
   return *std::ranges::find(kFormats, format, &Format::format);

@@ -16,9 +16,10 @@ enum class DumpFormat {
   kKdump,  // kdump-compressed; flattened where the target cannot seek
   kElf,
   kFlat,  // kdump-compressed, flattened wherever it goes
+  kFlatElf,
 };
 
-// "hmem", "kdump", "elf", "flat"
+// "hmem", "kdump", "elf", "flat", "flat-elf"
 std::string_view DumpFormatName(DumpFormat format);
 // kInvalidArgument names those that there are.
 Result<DumpFormat> FindDumpFormat(std::string_view name);

@@ -8,8 +8,26 @@
 namespace hmem::capture {
 namespace {
 
+bool IsElf(DumpFormat format) {
+  return format == DumpFormat::kElf || format == DumpFormat::kFlatElf;
+}
+
 bool IsFlattened(DumpFormat format, const PositionedSink& positioned) {
-  return format == DumpFormat::kFlat || (format == DumpFormat::kKdump && !positioned.can_go_back());
+  return format == DumpFormat::kFlat || format == DumpFormat::kFlatElf ||
+         (format == DumpFormat::kKdump && !positioned.can_go_back());
+}
+
+Result<CaptureOutcome> Capture(const source::MemorySource& source, const ScanFactory& scans,
+                               PositionedSink& sink, uint64_t max_bytes,
+                               const ExchangeOptions& options, Findings& findings) {
+  if (IsElf(options.format))
+    return CaptureElf(source, scans, sink, max_bytes, options.pipeline, findings);
+  return CaptureKdump(source, scans, sink,
+                      {.codec = options.compression.codec,
+                       .level = options.compression.level,
+                       .dump_level = options.dump_level,
+                       .max_bytes = max_bytes},
+                      options.pipeline, findings);
 }
 
 }  // namespace
@@ -17,19 +35,13 @@ bool IsFlattened(DumpFormat format, const PositionedSink& positioned) {
 Result<CaptureOutcome> CaptureExchange(const source::MemorySource& source, const ScanFactory& scans,
                                        DumpSink& appending, PositionedSink& positioned,
                                        const ExchangeOptions& options, Findings& findings) {
-  if (options.format == DumpFormat::kElf) {
-    return CaptureElf(source, scans, positioned, options.max_bytes, options.pipeline, findings);
-  }
-  const KdumpOptions kdump{.codec = options.compression.codec,
-                           .level = options.compression.level,
-                           .dump_level = options.dump_level,
-                           .max_bytes = options.max_bytes};
   if (!IsFlattened(options.format, positioned))
-    return CaptureKdump(source, scans, positioned, kdump, options.pipeline, findings);
+    return Capture(source, scans, positioned, options.max_bytes, options, findings);
 
-  FlattenedSink flattened(appending);
+  // The stream has more bytes than the dump, and keeps to the limit itself.
+  FlattenedSink flattened(appending, options.max_bytes);
   HMEM_ASSIGN(CaptureOutcome outcome,
-              CaptureKdump(source, scans, flattened, kdump, options.pipeline, findings));
+              Capture(source, scans, flattened, ~uint64_t{0}, options, findings));
   if (outcome.reason != v1::DumpEnd::REASON_WRITE_ERROR) {
     if (Status finished = flattened.Finish(); !finished) {
       outcome.reason = v1::DumpEnd::REASON_WRITE_ERROR;

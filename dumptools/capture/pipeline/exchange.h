@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A source into one of the formats that other programs read: kdump-compressed, plain or flattened,
-// and ELF.
+// A source into one of the formats that other programs read: kdump-compressed and ELF, plain or
+// flattened.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct ExchangeOptions {
   DumpFormat format = DumpFormat::kKdump;  // not kHmem
   Compression compression;
   uint32_t dump_level = 1;            // as KdumpOptions
-  uint64_t max_bytes = ~uint64_t{0};  // not of a flattened dump
+  uint64_t max_bytes = ~uint64_t{0};  // of the dump, of the stream when it is flattened
   PipelineOptions pipeline;
 };
 

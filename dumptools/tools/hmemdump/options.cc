@@ -90,7 +90,8 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
                  "process), range:START-END (physical). May be repeated.")
       ->allow_extra_args(false)  // what follows is SOURCE or DEST
       ->type_name("WHAT");
-  app.add_option("-F,--format", format, "hmem (default), kdump, elf, or flat (kdump, flattened).")
+  app.add_option("-F,--format", format,
+                 "hmem (default), kdump, elf; flattened: flat (kdump), flat-elf.")
       ->type_name("FORMAT");
   app.add_option("--order", order,
                  "Order of the pages: value (default; the most telling first) or address.")
@@ -212,11 +213,6 @@ std::variant<Options, int> ParseOptions(int argc, char** argv) {
   if (places.size() == 2) options.source = places.front();
   if (options.format != capture::DumpFormat::kHmem && options.first_failure_only)
     return Usage("--first-failure-only makes no dump, so it has no --format");
-  const bool flattened =
-      options.format == capture::DumpFormat::kFlat ||
-      (options.format == capture::DumpFormat::kKdump && options.destination == "-");
-  if (flattened && options.max_bytes != ~uint64_t{0})
-    return Usage("--max-bytes: not for a flattened dump, whose headers come last");
   if (options.verify &&
       (options.destination == "-" || options.dry_run || options.first_failure_only)) {
     return Usage("--verify: only for a dump in a file or on a block device");

@@ -139,7 +139,7 @@ Result<Answer> Run(OpenedDump& dump, const Invocation& invocation) {
 
 const Command& ConvertCommand() {
   static constexpr Flag kFlags[] = {
-      {"--format", "-F", "FORMAT", "hmem (default), kdump, elf, or flat (kdump, flattened)"},
+      {"--format", "-F", "FORMAT", "hmem (default), kdump, elf; flattened: flat (kdump), flat-elf"},
       {"--compress", "-c", "CODEC",
        "hmem: lz4 (default), zstd; kdump, flat: lzo (default), zlib, snappy, zstd; or none; "
        ":LEVEL may stand behind lz4, zstd, zlib"},

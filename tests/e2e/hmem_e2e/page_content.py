@@ -15,7 +15,7 @@ SHOWN = 8
 HMEM = tuple(("-F", "hmem", "-c", codec) for codec in ("lz4", "lz4:9", "zstd", "none"))
 KDUMP = tuple(("-F", "kdump", "-c", codec) for codec in ("zlib", "lzo", "snappy", "zstd", "none"))
 ELF = ("-F", "elf")
-FLAT = ("-F", "flat")
+FLAT = (("-F", "flat"), ("-F", "flat-elf"))
 
 
 def _runs(pfns):
@@ -102,5 +102,6 @@ def claim_agreement(claims, content):
         claims.hold("-".join(words[1::2]).replace(":", "-"), written, words, [content.by_ours])
     for words in (*KDUMP, ELF):
         claims.hold("-".join(words[1::2]), written, words, [content.by_ours, content.by_drgn])
-    # No other program reads it as it is.
-    claims.hold("flat", written, FLAT, [content.by_ours, content.by_drgn], True)
+    # No other program reads them as they are.
+    for words in FLAT:
+        claims.hold(words[1], written, words, [content.by_ours, content.by_drgn], True)

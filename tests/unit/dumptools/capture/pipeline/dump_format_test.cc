@@ -10,8 +10,8 @@ namespace hmem::capture {
 namespace {
 
 TEST(DumpFormat, NamesLeadThereAndBack) {
-  for (DumpFormat format :
-       {DumpFormat::kHmem, DumpFormat::kKdump, DumpFormat::kElf, DumpFormat::kFlat}) {
+  for (DumpFormat format : {DumpFormat::kHmem, DumpFormat::kKdump, DumpFormat::kElf,
+                            DumpFormat::kFlat, DumpFormat::kFlatElf}) {
     EXPECT_EQ(*FindDumpFormat(DumpFormatName(format)), format);
     EXPECT_EQ(UsualFileName(format), "dump." + std::string(DumpFormatName(format)));
     EXPECT_TRUE(ParseCompression("", format));
@@ -20,7 +20,8 @@ TEST(DumpFormat, NamesLeadThereAndBack) {
   auto other = FindDumpFormat("vmdk");
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code(), ErrorCode::kInvalidArgument);
-  EXPECT_THAT(other.error().ToString(), testing::HasSubstr("not one of hmem, kdump, elf, flat"));
+  EXPECT_THAT(other.error().ToString(),
+              testing::HasSubstr("not one of hmem, kdump, elf, flat, flat-elf"));
 }
 
 TEST(DumpFormat, EveryCodecOfAFormatCanBeStoredInIt) {

@@ -50,6 +50,38 @@ TEST(FlattenedSink, RoomThatIsPromisedIsAskedForUntilItIsUsed) {
   ASSERT_TRUE(sink.Reserve(1 << 30, 300 << 10));
 }
 
+TEST(FlattenedSink, KeepsToItsLimitWithRoomForTheEnd) {
+  constexpr uint64_t kLimit = 1 << 20, kHead = 100 << 10, kPages = 10000;
+  fakes::FakeSink out;
+  FlattenedSink sink(out, kLimit);
+  ASSERT_TRUE(sink.Reserve(0, kHead));
+  ASSERT_TRUE(sink.WriteAt(0, Pattern(1, kHead)));
+  uint64_t at = kHead;
+  Status status;
+  while (status = sink.Reserve(at, kPages), status) {
+    ASSERT_TRUE(sink.WriteAt(at, Pattern(2, kPages)));
+    at += kPages;
+  }
+  EXPECT_EQ(status.error().code(), ErrorCode::kLimit);
+  EXPECT_GT(at, kLimit - 2 * kHead - (100 << 10)) << "gave up long before";
+  // The head once more, in many pieces.
+  for (uint64_t piece = 0; piece < kHead; piece += 1024)
+    ASSERT_TRUE(sink.WriteAt(piece, Pattern(3, 1024)));
+  ASSERT_TRUE(sink.Finish());
+  EXPECT_LE(out.bytes.size(), kLimit);
+  EXPECT_EQ(sink.Reserve(0, ~uint64_t{0}).error().code(), ErrorCode::kLimit);
+}
+
+TEST(FlattenedSink, NothingIsWrittenPastItsLimit) {
+  fakes::FakeSink out;
+  FlattenedSink sink(out, 10000);
+  EXPECT_EQ(sink.Reserve(0, 100).error().code(), ErrorCode::kLimit);
+  EXPECT_EQ(sink.WriteAt(0, Pattern(1, 9000)).error().code(), ErrorCode::kLimit);
+  ASSERT_TRUE(sink.WriteAt(0, Pattern(1, 5000)));
+  ASSERT_TRUE(sink.Finish());
+  EXPECT_LE(out.bytes.size(), 10000u);
+}
+
 TEST(FlattenedSink, ARecordWithoutRoomIsNotInTheStream) {
   fakes::FakeSink out;
   FlattenedSink sink(out);
