@@ -57,6 +57,8 @@ class Plan:
     target_size: str = "600M"
     # Units of memory of every kind (see mix.py), written down by tests/zoo/page_truth.c; the guest then fails without a witness.
     mix: int = 0
+    # Beside a mix: what a dump of the running kernel would have is told before the kernel fails.
+    live: bool = False
     # Beside a mix: so much of it is used as a server's memory is (see load.py).
     load_mib: int = 0
     # Further words for the command line of the kernel that fails.
@@ -131,6 +133,7 @@ def guest_settings(plan):
         "FILL_MIB": plan.fill_mib or "",
         "MIX": plan.mix or "",
         "LOAD_MIB": plan.load_mib or "",
+        "LIVE": "yes" if plan.live else "",
     }
 
 

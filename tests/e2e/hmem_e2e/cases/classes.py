@@ -2,10 +2,11 @@
 """The class of every page of a whole dump, against what the kernel itself held of it when it failed."""
 import functools
 import json
+import re
 
 from .. import capture, compare, kept_pages, kernels, mix, page_truth, paths, scope
 from ..errors import Failure
-from ..page_truth import Bit
+from ..page_truth import Bit, PageClass
 from ..runner import Case
 from ..shell import run as run_program
 from ..truth import read_text
@@ -19,7 +20,7 @@ GIGANTIC_ORDER = 18
 def _plan(series, words="", memory_mib=1280, movable_mib=640, **kernel):
     # Three blocks of memory are movable and not reserved: a kernel that KASLR puts among them is in two at most.
     return capture.Plan(series, target="raw", target_size="1100M", settings=capture.EVERYTHING, until="reset",
-                        memory_mib=memory_mib, crashkernel="192M", mix=1, words=f"{mix.words(movable_mib)} {words}", **kernel)
+                        memory_mib=memory_mib, crashkernel="192M", mix=1, live=True, words=f"{mix.words(movable_mib)} {words}", **kernel)
 
 
 # The generic kernel: the cloud one of 6.1 has no memory failure.
@@ -45,6 +46,12 @@ LARGE_ORDER, LEAST_LARGE = 4, 2000
 LACKING = {"6.1": {"large"}, "6.12": set()}
 # What does not change from when the guest counted it to when it failed: the bit of the truth that means the same.
 STEADY = {"hugetlb": Bit.HUGETLB, "ksm": Bit.KSM}
+# Of these a dry run of the running kernel must find as many pages, give or take: /proc/kcore has the reservation, too, which
+# counts as the kernel's.
+LIVE_STEADY = (PageClass.HUGETLB, PageClass.POISONED)
+LIVE_CLASSES = (*LIVE_STEADY, PageClass.FREE, PageClass.CACHE, PageClass.PRIVATE_CACHE, PageClass.ANONYMOUS, PageClass.SLAB,
+                PageClass.PAGE_TABLE)
+LIVE_DRIFT = 0.1
 HUGE_PAGE = (2 << 20) // page_truth.PAGE
 BLOCK_PAGES = (128 << 20) // page_truth.PAGE
 
@@ -89,6 +96,27 @@ def classified(dump, truth):
         raise Failure("\n".join(lines))
 
 
+def live(lines, truth):
+    """What a dry run told of the running kernel, a moment before it failed, is what the kernel held when it did."""
+    said = [text.partition("hmem-guest: LIVE ")[2] for _, text in lines if "hmem-guest: LIVE " in text]
+    # The program that looks is in the picture.
+    own = next((int(match[1]) << 10 for line in said if (match := re.search(r" (\d+) KiB of memory at most", line))), None)
+    if own is None or not any("dry run: complete: " in line for line in said):
+        raise Failure(f"no complete dry run of /proc/kcore: {said}")
+    differences = []
+    found = {match[1]: int(match[2]) + int(match[3]) for line in said
+             if (match := re.match(r".*class ([\w-]+): (\d+) pages read \(.*?\), (\d+) left out", line))}
+    for page_class in LIVE_CLASSES:
+        name = page_class.name.lower().replace("_", "-")
+        there = truth.classes.count(page_class)
+        drift = 0 if page_class in LIVE_STEADY else there * LIVE_DRIFT
+        if page_class == PageClass.ANONYMOUS:
+            drift += own // page_truth.PAGE
+        if abs(found.get(name, 0) - there) > drift:
+            differences.append(f"{name}: {found.get(name)} pages while it ran, {there} when it failed")
+    compare.fail_if(differences, "/proc/kcore")
+
+
 def as_elf(dump):
     elf = dump.with_name("all.elf")
     elf.unlink(missing_ok=True)
@@ -106,6 +134,7 @@ def run(name, plan, claims):
     claims.hold("mix", mixed, name, plan, captured.lines, truth)
     claims.hold("whole", whole, captured.dump, truth)
     claims.hold("classes", classified, captured.dump, truth)
+    claims.hold("live", live, captured.lines, truth)
     # Of Debian 12's makedumpfile: it does not know 6.12 and leaves out what it must not.
     if plan.series == "6.1":
         elf = as_elf(captured.dump)
