@@ -10,11 +10,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "dumptools/capture/order/scan_plan.h"
+#include "dumptools/capture/pipeline/exchange.h"
 #include "hmem/source/memory_source.h"
+#include "tests/fakes/fake_positioned_sink.h"
 #include "tests/fakes/fake_sink.h"
 #include "tests/fakes/fake_source.h"
 #include "tests/makers/elf_maker.h"
@@ -54,6 +58,46 @@ std::set<uint64_t> Pages(std::initializer_list<PfnRange> ranges) {
     for (Pfn pfn = range.start; pfn < range.end; pfn = pfn + 1) pages.insert(pfn.value);
   }
   return pages;
+}
+
+// What crash, drgn and gdb read: as many pages as a .hmem dump counts, in an ELF core also some
+// between them.
+void ExpectInOtherFormats(const source::MemorySource& source, ScanRequest request,
+                          const PageCounts& counts) {
+  request.by_value = false;
+  for (DumpFormat format : {DumpFormat::kKdump, DumpFormat::kElf}) {
+    SCOPED_TRACE(DumpFormatName(format));
+    fakes::TearingSource counted(source);
+    Findings findings;
+    walk::LazyKernel kernel(counted);
+    ScanPlan plan(counted, kernel, request, findings);
+    kernel.Close();
+    fakes::FakeSink unused;
+    fakes::FakePositionedSink sink;
+    auto outcome = CaptureExchange(
+        counted, [&plan] { return plan.AddressOrder(); }, unused, sink,
+        {.format = format, .compression = *ParseCompression("none", format)}, findings);
+    ASSERT_TRUE(outcome) << outcome.error().ToString();
+    EXPECT_EQ(outcome->reason, v1::DumpEnd::REASON_COMPLETE);
+    EXPECT_EQ(outcome->counts.all(), outcome->ram_pages);
+    EXPECT_EQ(outcome->counts.kept, counts.kept);
+    EXPECT_EQ(outcome->counts.zero, counts.zero);
+    EXPECT_EQ(outcome->counts.excluded, counts.excluded);
+    EXPECT_EQ(outcome->counts.unreadable, counts.unreadable);
+    // Memory is gone over three times, and tables once more for where an ELF core is mapped.
+    EXPECT_LE(counted.reads(), 4 * kMostReads);
+    makers::TempFile file{std::span<const std::byte>(sink.bytes)};
+    auto dump = source::Open(file.path());
+    ASSERT_TRUE(dump) << dump.error().ToString();
+    EXPECT_TRUE((*dump)->complete());
+    uint64_t present = 0;
+    for (uint64_t pfn = 0; pfn < SmallKernel::kPages; ++pfn)
+      present += (*dump)->FateOf(Pfn(pfn)) == source::PageFate::kPresent ? 1 : 0;
+    EXPECT_GE(present, counts.kept + counts.zero);
+    if (format == DumpFormat::kKdump) {
+      EXPECT_EQ(present, counts.kept + counts.zero);
+    }
+  }
 }
 
 Taken Take(const source::MemorySource& source, const ScanRequest& request) {
@@ -423,6 +467,53 @@ TEST_F(HostileKernel, PerCpuAreasOfNobodyAreNotLookedForForever) {
   Taken taken = Take();
   EXPECT_EQ(taken.left_out, LeftOutBut({}));
   EXPECT_THAT(taken.Told("order.first-tier"), HasSubstr("per-CPU area of cpu 0"));
+}
+
+// The other formats: their headers come from scans of their own, and an ELF core's from the
+// kernel's page tables, too.
+
+TEST_F(HostileKernel, KdumpAndElfHaveTheSamePages) {
+  const std::pair<const char*, std::function<void(SmallKernel&)>> ways[] = {
+      {"every page is a tail of the next",
+       [](SmallKernel& broken) {
+         for (uint64_t pfn = 0; pfn < SmallKernel::kPages; ++pfn) {
+           const Pfn next((pfn + 1) % SmallKernel::kPages);
+           broken.Put(SmallKernel::StructPage(Pfn(pfn)) + 8,
+                      SmallKernel::StructPage(next).value | 1);
+         }
+       }},
+      {"struct pages that cannot be read",
+       [](SmallKernel& broken) {
+         const PhysAddr page = SmallKernel::PhysOf(SmallKernel::StructPage(Pfn(0x400)));
+         broken.memory.memory.Fail({page, page + 4096}, ErrorCode::kIo);
+       }},
+      {"a section that leads nowhere",
+       [](SmallKernel& broken) { broken.Put(MemMapMaker::kSections, 0xdead00000000000f); }},
+      {"no VMCOREINFO", [](SmallKernel& broken) { broken.vmcoreinfo.clear(); }},
+      {"tables that lead back up",
+       [](SmallKernel& broken) {
+         broken.Put(SmallKernel::kTables + 300 * 8, SmallKernel::kTables.value | 0x67);
+       }},
+      {"more tables than RAM has pages",
+       [](SmallKernel& broken) {
+         PutDiamonds(broken, SmallKernel::kTables, 280, 400, PhysAddr(0x708000));
+       }},
+      {"a root of itself",
+       [](SmallKernel& broken) {
+         for (uint64_t i = 0; i < 512; ++i)
+           broken.Put(SmallKernel::kTables + i * 8, SmallKernel::kTables.value | 0x67);
+       }},
+  };
+  for (const auto& [what, breaks] : ways) {
+    SCOPED_TRACE(what);
+    kernel = Unbroken();
+    breaks(kernel);
+    fakes::FakeSink sink;
+    Findings findings;
+    auto whole = makers::CapturePlanned(kernel.Source(), request, sink, findings);
+    ASSERT_TRUE(whole) << whole.error().ToString();
+    ExpectInOtherFormats(kernel.Source(), request, whole->counts);
+  }
 }
 
 // ELF cores of it.
