@@ -20,7 +20,7 @@ unsigned WorkersFor(unsigned jobs);
 
 class BatchSet {
  public:
-  // More spare ones than these change nothing.
+  // With more it went no faster (docs/benchmarks.md has how to measure it).
   static constexpr unsigned kMostSpare = 2;
 
   // For so many workers, or for as many as there is memory for, and then as many spare ones.

@@ -15,8 +15,8 @@ enum class DumpFormat {
   kHmem,
   kKdump,  // kdump-compressed; flattened where the target cannot seek
   kElf,
-  kFlat,  // kdump-compressed, flattened wherever it goes
-  kFlatElf,
+  kFlat,     // kdump-compressed, flattened wherever it goes
+  kFlatElf,  // ELF, likewise
 };
 
 // "hmem", "kdump", "elf", "flat", "flat-elf"

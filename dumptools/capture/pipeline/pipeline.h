@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // From scans to a writer: the owner plans and stores batches, workers read and pack them. The same
 // for every format. Memory: about 2.3 MiB a batch, two a worker and two more; one where there is
-// but one CPU. All of it is taken before the first page is read; where there is less, fewer
-// workers, then no packing.
+// but one CPU. All of it is taken before the first page is read; where there is less, no spare
+// ones, fewer workers, then no packing.
 #pragma once
 
 #include <atomic>

@@ -338,8 +338,9 @@ Status ElfPageWriter::FillUp() {
   return {};
 }
 
-void TellOfZeros(const PageCounts& counts, uint64_t pages_in_gaps, Findings& findings) {
-  const uint64_t lost = counts.unreadable + counts.missing;
+// `lost`: pages that the source does not have.
+void TellOfZeros(const PageCounts& counts, uint64_t lost, uint64_t pages_in_gaps,
+                 Findings& findings) {
   if (lost != 0) {
     findings.Add(Severity::kLoss, "elf.zeros-for-missing", "",
                  fmt::format("{} pages that the source does not have are zeros in the ELF core, or "
@@ -405,7 +406,11 @@ Result<CaptureOutcome> CaptureElf(const MemorySource& source, const ScanFactory&
       if (outcome.reason == v1::DumpEnd::REASON_WRITE_ERROR) outcome.write_error = closed.error();
     }
   }
+  // Pages that were not reached for want of room or time are nothing that the source lacks.
+  uint64_t lost = outcome.counts.unreadable + outcome.counts.missing;
   outcome.counts.missing = outcome.ram_pages - (outcome.counts.all() - outcome.counts.missing);
+  if (outcome.reason == v1::DumpEnd::REASON_COMPLETE)
+    lost = outcome.counts.unreadable + outcome.counts.missing;
   if (outcome.reason == v1::DumpEnd::REASON_COMPLETE && outcome.counts.missing != 0)
     outcome.reason = v1::DumpEnd::REASON_SOURCE_CUT;
   outcome.stream_bytes = writer.dump_bytes();
@@ -418,7 +423,7 @@ Result<CaptureOutcome> CaptureElf(const MemorySource& source, const ScanFactory&
     }
   }
   if (outcome.reason != v1::DumpEnd::REASON_WRITE_ERROR)
-    TellOfZeros(outcome.counts, writer.pages_in_gaps(), findings);
+    TellOfZeros(outcome.counts, lost, writer.pages_in_gaps(), findings);
   return outcome;
 }
 

@@ -232,6 +232,7 @@ class Hmemdump(unittest.TestCase):
             out, _ = self.run_it("--json", "-c", "none", "-F", form, "--max-bytes", "1M", "--no-record", self.core, made, code=3)
             result = json.loads(out)
             self.assertEqual(result["state"], "max-bytes")
+            self.assertNotIn("elf.zeros-for-missing", losses(result), "the source lacks nothing")
             self.assertGreater(result["pages_kept"], 50)
             self.assertLessEqual(made.stat().st_size, 1 << 20)
             again, _ = self.run_it("--json", "--no-record", made, self.here / f"{form}.hmem", code=3)
